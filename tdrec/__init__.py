@@ -1,0 +1,53 @@
+"""tdrec: distil a large pre-trained recommender into small students by interactive communication.
+
+The names below load on first use, so that `import tdrec` and the command's `--help` stay instant.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from tdrec.communication import Conversation, communicate
+    from tdrec.distiller import Distiller
+    from tdrec.messages import MessageDecoder, MessageEncoder
+    from tdrec.methods import (
+        FeatureDistillation,
+        FitNet,
+        Hybrid,
+        LabelDistillation,
+        Method,
+        Scratch,
+        TalkingModels,
+    )
+    from tdrec.model_split import ModelSplit, Trace, split_model
+
+_HOME = {
+    "Conversation": "communication",
+    "communicate": "communication",
+    "Distiller": "distiller",
+    "MessageDecoder": "messages",
+    "MessageEncoder": "messages",
+    "FeatureDistillation": "methods",
+    "FitNet": "methods",
+    "Hybrid": "methods",
+    "LabelDistillation": "methods",
+    "Method": "methods",
+    "Scratch": "methods",
+    "TalkingModels": "methods",
+    "ModelSplit": "model_split",
+    "Trace": "model_split",
+    "split_model": "model_split",
+}
+__all__ = ["__version__", *_HOME]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,146 @@
+"""Read the movie files of MovieLens, one reader for each of its three formats."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+
+from tdrec.data.ratings import DataError, Movies
+from tdrec.data.raw_text import checked_bytes, decoded, shortened
+
+NO_GENRE = "(no genres listed)"
+_HEADER = ["movieId", "title", "genres"]
+
+_Row = tuple[int, str, str, list[str], str]  # line number, id, title, genres, the line
+
+MovieReader = Callable[[Callable[[str], bytes]], Movies]
+"""Takes a function from the name of a file to its content, and returns the catalogue."""
+
+
+def read_100k_movies(read: Callable[[str], bytes]) -> Movies:
+    """Reads `u.item` and `u.genre`.
+
+    A line of `u.item` is `id|title|date|video date|address|flag|...|flag`, with a flag 0 or 1 for
+    each genre; a line of `u.genre` is `name|index`.
+
+    Raises:
+        DataError: if a line breaks a rule; it is quoted.
+    """
+    names = _genres_100k(decoded(checked_bytes(read("u.genre"), "u.genre"), "u.genre", "latin-1"))
+
+    def rows() -> Iterator[_Row]:
+        text = decoded(checked_bytes(read("u.item"), "u.item"), "u.item", "latin-1")
+        for number, line in _lines(text):
+            fields = line.split("|")
+            flags = fields[5:]
+            if len(flags) != len(names):
+                raise _fault("u.item", number, f"a line has {5 + len(names)} fields", line)
+            if not set(flags) <= {"0", "1"}:
+                raise _fault("u.item", number, "the genre flags are 0 or 1", line)
+            chosen = [name for name, flag in zip(names, flags, strict=True) if flag == "1"]
+            yield number, fields[0], fields[1], chosen, line
+
+    return _catalogue("u.item", rows(), names)
+
+
+def read_1m_movies(read: Callable[[str], bytes]) -> Movies:
+    """Reads `movies.dat` (`id::title::genre|genre|...`).
+
+    Raises:
+        DataError: if a line breaks a rule; it is quoted.
+    """
+
+    def rows() -> Iterator[_Row]:
+        text = decoded(checked_bytes(read("movies.dat"), "movies.dat"), "movies.dat", "latin-1")
+        for number, line in _lines(text):
+            fields = line.split("::")
+            if len(fields) != 3:
+                raise _fault("movies.dat", number, "a line has 3 fields separated by '::'", line)
+            yield number, fields[0], fields[1], _genre_list(fields[2]), line
+
+    return _catalogue("movies.dat", rows())
+
+
+def read_csv_movies(read: Callable[[str], bytes]) -> Movies:
+    """Reads `movies.csv` (`movieId,title,genres` with genres as `genre|genre|...`).
+
+    Raises:
+        DataError: if a line breaks a rule; it is quoted.
+    """
+
+    def rows() -> Iterator[_Row]:
+        text = decoded(checked_bytes(read("movies.csv"), "movies.csv"), "movies.csv", "utf-8")
+        lines = csv.reader(io.StringIO(text, newline=""))
+        for fields in lines:
+            line = ",".join(fields)
+            if lines.line_num == 1:
+                if fields != _HEADER:
+                    raise _fault("movies.csv", 1, f"the header is {','.join(_HEADER)!r}", line)
+            elif len(fields) == 3:
+                yield lines.line_num, fields[0], fields[1], _genre_list(fields[2]), line
+            elif fields:
+                raise _fault("movies.csv", lines.line_num, "a line has 3 fields", line)
+
+    return _catalogue("movies.csv", rows())
+
+
+def _genres_100k(text: str) -> tuple[str, ...]:
+    names: list[str] = []
+    for number, line in _lines(text):
+        name, bar, index = line.partition("|")
+        if not (bar and name and index.strip() == str(len(names))):
+            raise _fault("u.genre", number, "a line is `name|index`, counted from 0", line)
+        names.append(name)
+    return tuple(names)
+
+
+def _genre_list(field: str) -> list[str]:
+    genres = [name.strip() for name in field.split("|")]
+    return [name for name in genres if name and name != NO_GENRE]
+
+
+def _catalogue(
+    file: str,
+    rows: Iterable[_Row],
+    names: tuple[str, ...] | None = None,
+) -> Movies:
+    """Collects the rows; without `names` the genres are those that occur, sorted."""
+    ids: dict[int, int] = {}
+    titles: list[str] = []
+    genres: list[list[str]] = []
+    for number, movie_id, title, chosen, line in rows:
+        if not movie_id.strip().isdecimal() or not 1 <= int(movie_id) < 2**63:
+            raise _fault(file, number, "the movie id is a positive whole number", line)
+        if int(movie_id) in ids:
+            raise _fault(
+                file, number, f"a movie id occurs once; line {ids[int(movie_id)]} has it too", line
+            )
+        ids[int(movie_id)] = number
+        titles.append(title)
+        genres.append(chosen)
+    if not ids:
+        raise DataError(f"{file} must list at least one movie. Received: none.")
+    if names is None:
+        names = tuple(sorted({name for chosen in genres for name in chosen}))
+    column = {name: position for position, name in enumerate(names)}
+    flags = np.zeros((len(ids), len(names)), bool)
+    for row, chosen in enumerate(genres):
+        flags[row, [column[name] for name in chosen]] = True
+    return Movies(np.array(list(ids), np.int64), tuple(titles), flags, names)
+
+
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    # Not `splitlines`, which also cuts at characters that Latin-1 titles may contain.
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            yield number, line.rstrip("\r")
+
+
+def _fault(file: str, number: int, rule: str, line: str) -> DataError:
+    return DataError(
+        f"{file}, line {number}: {rule}. Received: {shortened(line)}. "
+        "Correct the line or take the original file."
+    )

@@ -1,0 +1,150 @@
+"""Read a file of ratings fast, and where something is wrong, name the line."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tdrec.data.ratings import DataError
+from tdrec.data.raw_text import checked_bytes, shortened
+
+CSV_HEADER = "userId,movieId,rating,timestamp"
+_WHOLE = re.compile(r"\s*\+?\d{1,19}\s*", re.ASCII)
+_DECIMAL = re.compile(r"\s*\+?(\d+\.?\d*|\.\d+)(e\d+)?\s*", re.ASCII | re.IGNORECASE)
+
+
+class RatingColumns(NamedTuple):
+    """The four columns of a ratings file, each [N], in the order of the file."""
+
+    user_ids: NDArray[np.int64]
+    movie_ids: NDArray[np.int64]
+    values: NDArray[np.float64]
+    timestamps: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class RatingTable:
+    """How a ratings file is written and what it may hold.
+
+    Each line is `user, movie, rating, timestamp`.
+
+    Args:
+        file: name of the file, for messages.
+        separator: what stands between the fields.
+        has_header: whether the first line is `userId,movieId,rating,timestamp`.
+        scale: lowest and highest rating.
+        movie_ids: int64 [M], the movies of the catalogue.
+    """
+
+    file: str
+    separator: str
+    has_header: bool
+    scale: tuple[float, float]
+    movie_ids: NDArray[np.int64]
+
+    def read(self, data: bytes) -> RatingColumns:
+        """Reads the whole file.
+
+        Args:
+            data: content of the file.
+
+        Raises:
+            DataError: if the file has no rows, or a line breaks a rule; the first such line is
+                quoted.
+        """
+        data = checked_bytes(data, self.file)
+        if self.has_header:
+            end = data.find(b"\n") + 1 or len(data)
+            header = data[:end].decode("utf-8", "replace").strip()
+            if header != CSV_HEADER:
+                raise DataError(
+                    f"{self.file}, line 1, must be the header {CSV_HEADER!r}. "
+                    f"Received: {shortened(header)}. Take the original file."
+                )
+            if not data[end : end + 1000].strip() and not data[end:].strip():
+                raise DataError(f"{self.file} must have at least one row. Received: a header only.")
+        columns = self._read_fast(data)
+        if columns is None or not self._is_sound(columns):
+            raise self._first_fault(data)
+        return columns
+
+    def _read_fast(self, data: bytes) -> RatingColumns | None:
+        import pandas as pd
+
+        separator = self.separator
+        if len(separator) > 1:  # pandas' fast parser takes one character only
+            data, separator = data.replace(separator.encode(), b"\t"), "\t"
+        try:
+            table = pd.read_csv(
+                io.BytesIO(data),
+                sep=separator,
+                header=None,
+                skiprows=int(self.has_header),
+                engine="c",
+                quoting=csv.QUOTE_NONE,
+                encoding="latin-1",
+                low_memory=False,
+            )
+        except (pd.errors.ParserError, pd.errors.EmptyDataError, OverflowError):
+            return None
+        kinds = [dtype.kind for dtype in table.dtypes]
+        if len(kinds) != 4 or [kinds[0], kinds[1], kinds[3]] != ["i"] * 3 or kinds[2] not in "if":
+            return None
+        user, movie, value, time = (table[column].to_numpy() for column in range(4))
+        return RatingColumns(user, movie, value.astype(np.float64), time)
+
+    def _is_sound(self, columns: RatingColumns) -> bool:
+        low, high = self.scale
+        return bool(
+            columns.user_ids.min() >= 1
+            and columns.movie_ids.min() >= 1
+            and columns.timestamps.min() >= 0
+            and ((columns.values >= low) & (columns.values <= high)).all()
+            and np.isin(columns.movie_ids, self.movie_ids).all()
+        )
+
+    def _first_fault(self, data: bytes) -> DataError:
+        known = set(self.movie_ids.tolist())
+        for number, line in enumerate(io.StringIO(data.decode("latin-1")), start=1):
+            if (number == 1 and self.has_header) or not line.strip(" \r\n"):
+                continue
+            if fault := self._fault_of(line, known):
+                return DataError(
+                    f"{self.file}, line {number}: {fault}. Received: {shortened(line)}. "
+                    "Correct or remove the line, or take the original file."
+                )
+        return DataError(
+            f"{self.file} must hold `user, movie, rating, timestamp` in each line, separated by "
+            f"{self.separator!r}. It could not be read as such. Take the original file."
+        )
+
+    def _fault_of(self, line: str, known_movies: set[int]) -> str | None:
+        fields = line.rstrip("\r\n").split(self.separator)
+        if len(fields) != 4:
+            return f"a line has 4 fields separated by {self.separator!r}, this one {len(fields)}"
+        user, movie, value, time = fields
+        for name, text in (("user id", user), ("movie id", movie)):
+            if not (_is_whole(text) and int(text) >= 1):
+                return f"the {name} must be a positive whole number"
+        if not _DECIMAL.fullmatch(value):
+            return "the rating must be a plain number"
+        if not self.scale[0] <= float(value) <= self.scale[1]:
+            return (
+                f"the rating must be within the scale {self.scale[0]:g} to {self.scale[1]:g}, "
+                f"not {float(value):g}"
+            )
+        if not _is_whole(time):
+            return "the timestamp must be a whole number of seconds"
+        if int(movie) not in known_movies:
+            return f"the movie id must be in the file of movies, and {int(movie)} is not"
+        return None
+
+
+def _is_whole(text: str) -> bool:
+    return bool(_WHOLE.fullmatch(text)) and int(text) < 2**63

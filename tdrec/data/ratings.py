@@ -1,0 +1,300 @@
+"""Ratings as a checked type: what every loader returns and every later step reads."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+class DataError(ValueError):
+    """Data that cannot be used.
+
+    The message names the rule, what was received (with the file and the line where there is one)
+    and the remedy.
+    """
+
+
+@dataclass(frozen=True, eq=False)
+class Movies:
+    """A catalogue of movies with their titles and genres.
+
+    A movie may have several genres, one, or none. The arrays are read-only.
+
+    Args:
+        ids: int64 [M], unique and positive.
+        titles: M strings.
+        genres: bool [M, G], `genres[m, g]` says whether movie `m` has genre `g`.
+        genre_names: G different names.
+
+    Raises:
+        DataError: if the fields do not fit together.
+
+    Example:
+        >>> movies = Movies([7, 9], ("Dawn (1990)", "Dusk (1991)"), [[True], [False]], ("Drama",))
+        >>> movies.rows([9, 7, 9])
+        array([1, 0, 1])
+    """
+
+    ids: NDArray[np.int64]
+    titles: tuple[str, ...]
+    genres: NDArray[np.bool_]
+    genre_names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        ids = _whole_numbers("ids", self.ids)
+        titles, names = tuple(self.titles), tuple(self.genre_names)
+        genres = np.asarray(self.genres)
+        if ids.size and ids.min() < 1:
+            raise DataError(
+                f"Movie ids must be positive. Received: {ids.min()}. Number the movies from 1."
+            )
+        if np.unique(ids).size != ids.size:
+            values, counts = np.unique(ids, return_counts=True)
+            raise DataError(
+                f"Movie ids must be unique. Received: {values[counts > 1][0]} more than once. "
+                "Keep one entry for each movie."
+            )
+        if len(titles) != ids.size or not all(isinstance(title, str) for title in titles):
+            raise DataError(
+                f"`titles` must hold one string for each of the {ids.size} ids. "
+                f"Received: {len(titles)} entries of types "
+                f"{sorted({type(title).__name__ for title in titles})}."
+            )
+        if len(set(names)) != len(names) or not all(isinstance(n, str) and n for n in names):
+            raise DataError(
+                f"`genre_names` must be different, non-empty strings. Received: {names}."
+            )
+        if genres.size == 0 and ids.size * len(names) == 0:
+            genres = np.zeros((ids.size, len(names)), bool)
+        if genres.dtype != bool or genres.shape != (ids.size, len(names)):
+            raise DataError(
+                f"`genres` must be a bool array of shape [{ids.size} movies, {len(names)} genres]. "
+                f"Received: {genres.dtype} of shape {genres.shape}."
+            )
+        object.__setattr__(self, "ids", _read_only(ids))
+        object.__setattr__(self, "titles", titles)
+        object.__setattr__(self, "genres", _read_only(genres))
+        object.__setattr__(self, "genre_names", names)
+
+    def __len__(self) -> int:
+        return int(self.ids.size)
+
+    def rows(self, movie_ids: ArrayLike) -> NDArray[np.int64]:
+        """Says where in the catalogue each movie stands.
+
+        Args:
+            movie_ids: integers [N].
+
+        Returns:
+            int64 [N], positions in `ids`.
+
+        Raises:
+            DataError: if an id is not in the catalogue.
+        """
+        wanted = _whole_numbers("movie_ids", movie_ids)
+        if wanted.size == 0:
+            return np.zeros(0, np.int64)
+        order, ordered = self._sorted_ids
+        place = np.minimum(np.searchsorted(ordered, wanted), max(len(self) - 1, 0))
+        missing = ordered[place] != wanted if len(self) else np.ones(wanted.size, bool)
+        if missing.any():
+            first = int(np.argmax(missing))
+            raise DataError(
+                f"Every movie id must be in the catalogue of {len(self)} movies. Received: "
+                f"movie id {wanted[first]} at row {first}. Add the movie or drop the row."
+            )
+        return order[place]
+
+    @cached_property
+    def _sorted_ids(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        order = np.argsort(self.ids)
+        return order, self.ids[order]
+
+
+@dataclass(frozen=True, eq=False)
+class Ratings:
+    """Ratings of movies by users, one row each, with the catalogue they refer to.
+
+    Whoever holds a `Ratings` may rely on the rules below: they are checked when it is made, and the
+    arrays cannot be written to afterwards. It may be empty, as a genre nobody rated is.
+
+    Args:
+        user_ids: int64 [N], positive.
+        movie_ids: int64 [N], each in `movies`.
+        values: float32 [N], the ratings, finite and within `scale`.
+        timestamps: int64 [N], whole seconds since 1970.
+        movies: the catalogue.
+        scale: lowest and highest possible rating.
+        name: what the data are, for reports.
+        warnings: what a reader of the results must know about the data, one sentence each.
+
+    Raises:
+        DataError: if a rule is broken.
+
+    Example:
+        >>> movies = Movies([7], ("Dawn (1990)",), [[True]], ("Drama",))
+        >>> ratings = Ratings([1, 2], [7, 7], [4.0, 3.0], [100, 90], movies, (1.0, 5.0), "example")
+        >>> len(ratings.of_genre("Drama"))
+        2
+    """
+
+    user_ids: NDArray[np.int64]
+    movie_ids: NDArray[np.int64]
+    values: NDArray[np.float32]
+    timestamps: NDArray[np.int64]
+    movies: Movies
+    scale: tuple[float, float]
+    name: str
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        columns: dict[str, NDArray[Any]] = {
+            "user_ids": _whole_numbers("user_ids", self.user_ids),
+            "movie_ids": _whole_numbers("movie_ids", self.movie_ids),
+            "values": _ratings_within(self.values, self.scale),
+            "timestamps": _whole_numbers("timestamps", self.timestamps),
+        }
+        lengths = {name: column.size for name, column in columns.items()}
+        if len(set(lengths.values())) > 1:
+            raise DataError(f"All columns must have one entry for each row. Received: {lengths}.")
+        for name in ("user_ids", "movie_ids"):
+            if columns[name].size and columns[name].min() < 1:
+                raise DataError(
+                    f"`{name}` must be positive. Received: {columns[name].min()} at row "
+                    f"{int(columns[name].argmin())}. Number them from 1."
+                )
+        for name, column in columns.items():
+            object.__setattr__(self, name, _read_only(column))
+        object.__setattr__(self, "scale", (float(self.scale[0]), float(self.scale[1])))
+        object.__setattr__(self, "warnings", tuple(self.warnings))
+        _ = self.movie_rows  # raises where a movie id is not in the catalogue
+
+    def __len__(self) -> int:
+        return int(self.user_ids.size)
+
+    @cached_property
+    def movie_rows(self) -> NDArray[np.int64]:
+        """The position of each row's movie in `movies`: int64 [N]."""
+        return _read_only(self.movies.rows(self.movie_ids))
+
+    def take(self, index_or_mask: ArrayLike) -> Ratings:
+        """Selects rows.
+
+        Args:
+            index_or_mask: integer positions [K], in the order wanted, or a bool mask [N].
+
+        Returns:
+            The rows as `Ratings` with the same catalogue, name and warnings.
+
+        Raises:
+            IndexError: if a position is outside the rows or the mask has another length.
+        """
+        chosen = np.asarray(index_or_mask)
+        if chosen.size == 0 and chosen.dtype != bool:
+            chosen = chosen.astype(np.int64)
+        if chosen.ndim != 1 or chosen.dtype.kind not in "biu":
+            raise IndexError(
+                "Rows are selected by a 1-D array of integers or a bool mask. "
+                f"Received: {chosen.dtype} of shape {chosen.shape}."
+            )
+        return replace(
+            self,
+            user_ids=self.user_ids[chosen],
+            movie_ids=self.movie_ids[chosen],
+            values=self.values[chosen],
+            timestamps=self.timestamps[chosen],
+        )
+
+    def of_genre(self, name: str) -> Ratings:
+        """Selects the rows whose movie has the genre, whatever other genres it has.
+
+        Raises:
+            ValueError: if the catalogue has no genre of that name.
+        """
+        if name not in self.movies.genre_names:
+            raise ValueError(
+                "The genre must be one of the catalogue's. "
+                f"Received: {name!r}. Choose from: {', '.join(self.movies.genre_names)}."
+            )
+        column = self.movies.genre_names.index(name)
+        return self.take(self.movies.genres[self.movie_rows, column])
+
+    def genre_counts(self) -> dict[str, int]:
+        """Counts the rows of each genre. A row of a movie with two genres counts for both."""
+        rows_of_movie = np.bincount(self.movie_rows, minlength=len(self.movies))
+        counts = rows_of_movie @ self.movies.genres
+        return {name: int(n) for name, n in zip(self.movies.genre_names, counts, strict=True)}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A SHA-256 of the rows, in their order, and the catalogue, as 64 hexadecimal digits.
+
+        The same data give the same fingerprint on every machine; `name` and `warnings` do not
+        count.
+        """
+        digest = hashlib.sha256()
+        movies = self.movies
+        for text in (movies.titles, movies.genre_names):
+            encoded = json.dumps(text).encode()
+            digest.update(len(encoded).to_bytes(8, "little") + encoded)
+        columns: list[NDArray[Any]] = [movies.ids, movies.genres, self.user_ids, self.movie_ids]
+        for column in [*columns, self.values, self.timestamps]:
+            # Little-endian and row by row, so that neither machine nor memory layout shows.
+            plain = np.ascontiguousarray(column, column.dtype.newbyteorder("<"))
+            digest.update(f"{plain.dtype.str}{plain.shape}".encode())
+            digest.update(plain.data)
+        return digest.hexdigest()
+
+
+def _whole_numbers(name: str, values: ArrayLike) -> NDArray[np.int64]:
+    array = np.asarray(values)
+    if array.ndim != 1:
+        raise DataError(
+            f"`{name}` must be 1-D, with one entry for each row. Received: shape {array.shape}."
+        )
+    if array.size and array.dtype.kind not in "iu":
+        raise DataError(
+            f"`{name}` must be whole numbers of an integer dtype. Received: {array.dtype}. "
+            "Convert them, once you know that nothing is lost: `.astype('int64')`."
+        )
+    return array.astype(np.int64, copy=False)
+
+
+def _ratings_within(values: ArrayLike, scale: Sequence[float]) -> NDArray[np.float32]:
+    if len(scale) != 2 or not np.isfinite(scale).all() or not scale[0] < scale[1]:
+        raise DataError(
+            "`scale` must be the lowest and the highest rating, such as (1.0, 5.0). "
+            f"Received: {scale}."
+        )
+    array = np.asarray(values)
+    if array.ndim != 1:
+        raise DataError(
+            f"`values` must be 1-D, with one entry for each row. Received: shape {array.shape}."
+        )
+    if array.size and array.dtype.kind not in "iuf":
+        raise DataError(f"`values` must be numbers. Received: {array.dtype}.")
+    low, high = float(scale[0]), float(scale[1])
+    outside = ~((array >= low) & (array <= high))  # true for NaN as well
+    if outside.any():
+        first = int(np.argmax(outside))
+        raise DataError(
+            f"`values` must be finite and within the scale {low:g} to {high:g}. "
+            f"Received: {array[first]} at row {first}. Drop the row or give the right scale."
+        )
+    return array.astype(np.float32, copy=False)
+
+
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    # An array that someone else could still write to is copied; one that is already sealed is
+    # shared.
+    if array.flags.writeable or array.base is not None or not array.flags.c_contiguous:
+        array = np.array(array, order="C")
+    array.setflags(write=False)
+    return array

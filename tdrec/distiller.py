@@ -1,0 +1,249 @@
+"""The distiller: a Keras model whose `train_step` teaches a student (TensorFlow backend)."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from tdrec.methods import Method
+from tdrec.model_split import ModelSplit, Trace, split_model
+from tdrec.teacher_targets import TeacherTargets, attach, batches, detach
+
+Tensor = Any
+
+
+@keras.saving.register_keras_serializable(package="tdrec")
+class Distiller(keras.Model):
+    r"""Trains a student on its labels and on what a method makes of a teacher.
+
+    Each step makes one student forward, takes the teacher's trace (computed, or stored with the
+    batch: `with_teacher_targets`), and minimises
+
+    $L(y, y_g) + \sum_t L_t + \Omega$: the compiled loss, the method's weighted losses, and the
+    student's regularisation losses.
+
+    The student is the caller's own object; after `fit` it is the plain model that it was, to save,
+    export and serve. The teacher is only read: it is not among the distiller's weights, its
+    `trainable` flags are not touched, and it is not saved with it.
+
+    Args:
+        student: The split of the student.
+        teacher: The split of the teacher, or None where the method reads none.
+        method: What to learn from the teacher.
+        **kwargs: Those of `keras.Model`.
+
+    Attributes:
+        student: The student's split.
+        teacher: The teacher's split. A reloaded distiller has none: set it before `fit`.
+        method: The method.
+
+    Raises:
+        TypeError: If an argument is of another type.
+        ValueError: If the student's weights cannot be found; in `fit`, if the method reads a
+            teacher and there is none.
+
+    Example:
+        >>> student_split = split_model(student, low="dense_1", high="dense_2")
+        >>> teacher_split = split_model(teacher, low="dense_3", high="dense_5")
+        >>> distiller = Distiller(student_split, teacher_split, TalkingModels(rounds=2))
+        >>> distiller.compile("adam", loss="mse", metrics=[keras.metrics.RootMeanSquaredError()])
+        >>> distiller.fit(dataset)
+
+    Source:
+        Algorithm 1 of the paper.
+    """
+
+    def __init__(
+        self, student: ModelSplit, teacher: ModelSplit | None, method: Method, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        _check_type("student", student, ModelSplit, "tdrec.split_model(model, low=..., high=...)")
+        _check_type("method", method, Method, "tdrec.TalkingModels(rounds=2)")
+        if teacher is not None:
+            _check_type("teacher", teacher, ModelSplit, "tdrec.split_model(model, low=..., high=...)")
+        if not student.layers:
+            raise ValueError(
+                "The student's weights must be known, to be trained. Received: a split made of "
+                "plain functions. Name their owner: tdrec.ModelSplit(..., owner=model)."
+            )
+        self.student = student
+        self.teacher = teacher
+        self.method = method
+        # The splits are views, which Keras does not track: the student's layers are listed here
+        # to be trained and saved, and the teacher's are not.
+        self.student_layers = list(student.layers)
+        self.term_trackers = {name: keras.metrics.Mean(name=name) for name in self._logged_terms}
+        self._build_method()
+
+    @property
+    def _logged_terms(self) -> tuple[str, ...]:
+        return ("task_loss", *self.method.terms)
+
+    def call(self, inputs: Any, training: bool = False) -> Tensor:
+        """The student's prediction.
+
+        Args:
+            inputs: What the student takes, with or without the teacher's targets.
+            training: Whether dropout and batch statistics act. Default False.
+
+        Returns:
+            Its prediction, shape `(batch, ...)`.
+        """
+        inputs, _ = detach(inputs)
+        prediction = self.student(inputs, training=training).prediction
+        if not self.method.built:
+            if self.teacher is not None and self.teacher.shapes is None:
+                self.teacher(inputs)
+            self._build_method()
+        return prediction
+
+    def train_step(self, data: Any) -> dict[str, Tensor]:
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        inputs, targets = detach(x)
+        teacher = self._teacher_trace(inputs, targets)
+        with tf.GradientTape() as tape:
+            student = self.student(inputs, training=True)
+            task_loss = self.compute_loss(inputs, y, student.prediction, sample_weight)
+            terms = self.method.compute_loss(
+                student,
+                teacher,
+                student_middle=self.student.interpret,
+                teacher_middle=self.teacher.interpret if self.teacher else None,
+                sample_weight=sample_weight,
+                training=True,
+            )
+            loss = task_loss + sum(terms.values())
+            scaled_loss = self.optimizer.scale_loss(loss)
+        variables = self.trainable_variables
+        self.optimizer.apply_gradients(
+            zip(tape.gradient(scaled_loss, variables), variables, strict=True)
+        )
+        rows = ops.shape(student.prediction)[0]
+        self._loss_tracker.update_state(loss, sample_weight=rows)
+        for name, value in {"task_loss": task_loss, **terms}.items():
+            self.term_trackers[name].update_state(value, sample_weight=rows)
+        return self.compute_metrics(inputs, y, student.prediction, sample_weight)
+
+    def test_step(self, data: Any) -> dict[str, Tensor]:
+        # The terms of distillation are of no meaning without a teacher, so only the task's loss
+        # and the user's metrics are reported.
+        logs = super().test_step(data)
+        return {name: value for name, value in logs.items() if name not in self.term_trackers}
+
+    def with_teacher_targets(
+        self,
+        data: Any,
+        *,
+        batch_size: int | None = None,
+        shuffle: bool = False,
+        seed: int | None = None,
+        drop_remainder: bool = False,
+        cache: TeacherTargets | None = None,
+    ) -> tf.data.Dataset:
+        """The data with the teacher's targets computed once, so that `fit` never runs it on x.
+
+        Rows and targets are held in memory: 4 bytes for each unit of the states that the method
+        reads. Shuffle here, not in `data`: what was shuffled there is read in one order for good.
+
+        Args:
+            data: A finite `tf.data.Dataset` of batches `(x, y)` or `(x, y, sample_weight)`, or
+                such a tuple of arrays.
+            batch_size: Rows a batch. Default None: as `data` has them, 256 for arrays.
+            shuffle: Whether each epoch has an order of its own. Default False.
+            seed: Makes the orders repeatable. Default None.
+            drop_remainder: Whether to leave out a last batch that is not full, whose other shape
+                would cost one more compilation. Default False.
+            cache: Where to look targets up and keep them. Default None: computed for this call.
+
+        Returns:
+            A `tf.data.Dataset` for this distiller's `fit`.
+
+        Raises:
+            ValueError: If the method reads a teacher and there is none.
+
+        Example:
+            >>> distiller.fit(distiller.with_teacher_targets(dataset, shuffle=True, seed=0))
+        """
+        rows, found = _in_memory(data)
+        x, *rest = rows
+        if fields := self.method.teacher_fields:
+            trace = (cache or TeacherTargets())(self._required_teacher(), x)
+            x = attach(x, trace, fields)
+        return batches(
+            (x, *rest),
+            batch_size or found,
+            shuffle=shuffle,
+            seed=seed,
+            drop_remainder=drop_remainder,
+        )
+
+    def _teacher_trace(self, inputs: Any, targets: dict[str, Tensor] | None) -> Trace:
+        """The teacher's targets of a batch, constants, in the fields that the method reads."""
+        fields = self.method.teacher_fields
+        if fields and targets is None:
+            targets = self._required_teacher()(inputs)._asdict()
+        return Trace(
+            **{f: ops.stop_gradient(targets[f]) if f in fields else None for f in Trace._fields}
+        )
+
+    def _required_teacher(self) -> ModelSplit:
+        if self.teacher is None:
+            raise ValueError(
+                f"{type(self.method).__name__} learns from a teacher. Received: teacher=None. "
+                "Pass the teacher's split to tdrec.Distiller, or set `distiller.teacher` after "
+                "loading one."
+            )
+        return self.teacher
+
+    def _build_method(self) -> None:
+        teacher = self.teacher.shapes if self.teacher else None
+        if not self.method.teacher_fields:
+            teacher = Trace(None, None, None)
+        if not self.method.built and self.student.shapes and teacher:
+            self.method.build(self.student.shapes, teacher)
+
+    def get_config(self) -> dict[str, Any]:
+        if self.student.cut is None or self.student.input_map is not None:
+            raise ValueError(
+                "A distiller is saved whole only if its student was cut by `tdrec.split_model` "
+                "without an input map, since functions are no data. Save its weights "
+                "(`save_weights`, or ModelCheckpoint with `save_weights_only=True`), or the "
+                "student alone."
+            )
+        low, high = self.student.cut
+        return {
+            **super().get_config(),
+            "student": keras.saving.serialize_keras_object(self.student_layers[0]),
+            "low": low,
+            "high": high,
+            "method": keras.saving.serialize_keras_object(self.method),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "Distiller":
+        config = dict(config)
+        student = keras.saving.deserialize_keras_object(config.pop("student"), custom_objects)
+        method = keras.saving.deserialize_keras_object(config.pop("method"), custom_objects)
+        split = split_model(student, low=config.pop("low"), high=config.pop("high"))
+        return cls(split, None, method, **config)
+
+
+def _check_type(name: str, value: Any, expected: type, remedy: str) -> None:
+    if not isinstance(value, expected):
+        raise TypeError(
+            f"`{name}` must be a {expected.__name__}, such as {remedy}. Received: {value!r}."
+        )
+
+
+def _in_memory(data: Any) -> tuple[tuple, int]:
+    """All rows as arrays, and the batch size that they came in."""
+    if not isinstance(data, tf.data.Dataset):
+        rows = data if isinstance(data, tuple) else (data,)
+        return keras.tree.map_structure(np.asarray, rows), 256
+    parts = [part if isinstance(part, tuple) else (part,) for part in data.as_numpy_iterator()]
+    if not parts:
+        raise ValueError("The data must have at least one batch. Received: an empty dataset.")
+    rows = keras.tree.map_structure(lambda *arrays: np.concatenate(arrays), *parts)
+    return rows, len(keras.tree.flatten(parts[0])[0])

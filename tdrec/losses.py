@@ -1,0 +1,226 @@
+"""Distances and logit losses of distillation: pure functions, elementwise until the caller reduces.
+
+Every function maps two tensors of equal shape `(..., features)` to one value an example, shape
+`(...)`. They compute in float32 whatever the inputs are, because squares overflow in half
+precision. `mean` reduces at the end, and honours sample weights.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from keras import ops
+
+Tensor = Any
+Distance = Callable[[Tensor, Tensor], Tensor]
+
+_EPSILON = 1e-8
+
+
+def _pair(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Both tensors as float32, once their shapes are known to agree: nothing is broadcast."""
+    if len(a.shape) != len(b.shape) or any(
+        m is not None and n is not None and m != n for m, n in zip(a.shape, b.shape, strict=True)
+    ):
+        raise ValueError(
+            "A distance compares two tensors of the same shape, and never broadcasts. "
+            f"Received: shapes {tuple(a.shape)} and {tuple(b.shape)}. "
+            "Project one of them to the other's size first."
+        )
+    return ops.cast(a, "float32"), ops.cast(b, "float32")
+
+
+def l2(a: Tensor, b: Tensor) -> Tensor:
+    r"""Mean squared difference over the features: $\frac{1}{n} \sum_j (a_j - b_j)^2$.
+
+    The paper's `d` (section 3.3: "we use L2 loss as d for all distillation methods"), read as a
+    mean so that a weight means the same for states of any width.
+
+    Args:
+        a: Tensor of shape `(..., features)`.
+        b: Tensor of the same shape.
+
+    Returns:
+        Tensor of shape `(...)`.
+
+    Raises:
+        ValueError: If the shapes differ.
+
+    Example:
+        >>> l2(keras.ops.array([[1.0, 3.0]]), keras.ops.array([[1.0, 1.0]]))  # [2.0]
+    """
+    a, b = _pair(a, b)
+    return ops.mean(ops.square(a - b), axis=-1)
+
+
+def cosine(a: Tensor, b: Tensor) -> Tensor:
+    r"""One minus the cosine of the angle: $1 - \frac{a \cdot b}{\|a\| \|b\|}$, between 0 and 2.
+
+    Args:
+        a: Tensor of shape `(..., features)`.
+        b: Tensor of the same shape. A zero vector is at distance 1 from everything.
+
+    Returns:
+        Tensor of shape `(...)`.
+
+    Raises:
+        ValueError: If the shapes differ.
+    """
+    a, b = _pair(a, b)
+    norms = ops.sum(ops.square(a), axis=-1) * ops.sum(ops.square(b), axis=-1)
+    return 1.0 - ops.sum(a * b, axis=-1) * ops.rsqrt(norms + _EPSILON)
+
+
+def pearson(a: Tensor, b: Tensor) -> Tensor:
+    r"""One minus the Pearson correlation over the features, between 0 and 2.
+
+    $1 - \rho(a, b)$: blind to the scale and the offset of either tensor, so a teacher whose
+    values are much larger than the student's can still be followed. It is the relation between
+    the entries of one example ("inter-class relation") of DIST.
+
+    Args:
+        a: Tensor of shape `(..., features)`.
+        b: Tensor of the same shape. A constant vector is at distance 1 from everything.
+
+    Returns:
+        Tensor of shape `(...)`.
+
+    Raises:
+        ValueError: If the shapes differ.
+
+    Source:
+        Huang et al., "Knowledge Distillation from A Stronger Teacher", 2022, equations 4 and 6.
+    """
+    a, b = _pair(a, b)
+    return cosine(
+        a - ops.mean(a, axis=-1, keepdims=True), b - ops.mean(b, axis=-1, keepdims=True)
+    )
+
+
+def kl(teacher_logits: Tensor, student_logits: Tensor, temperature: float = 1.0) -> Tensor:
+    r"""Divergence of the student's softened classes from the teacher's, times the temperature squared.
+
+    $T^2 \sum_c p_c (\log p_c - \log q_c)$ with $p = softmax(teacher / T)$ and
+    $q = softmax(student / T)$. The factor $T^2$ keeps the gradient's size independent of $T$.
+
+    Args:
+        teacher_logits: Tensor of shape `(..., classes)`, before any softmax.
+        student_logits: Tensor of the same shape.
+        temperature: Positive; larger is softer. Default 1.
+
+    Returns:
+        Tensor of shape `(...)`.
+
+    Raises:
+        ValueError: If the shapes differ or the temperature is not positive.
+
+    Source:
+        Hinton et al., "Distilling the Knowledge in a Neural Network", 2015, section 2.
+    """
+    if not temperature > 0:
+        raise ValueError(f"`temperature` must be positive. Received: {temperature}.")
+    teacher_logits, student_logits = _pair(teacher_logits, student_logits)
+    log_p = ops.log_softmax(teacher_logits / temperature, axis=-1)
+    log_q = ops.log_softmax(student_logits / temperature, axis=-1)
+    return temperature**2 * ops.sum(ops.exp(log_p) * (log_p - log_q), axis=-1)
+
+
+def binary_kl(teacher_logits: Tensor, student_logits: Tensor, temperature: float = 1.0) -> Tensor:
+    r"""`kl` for yes-or-no outputs (clicks): each feature is one logit of a sigmoid.
+
+    $\frac{T^2}{n} \sum_j p_j \log\frac{p_j}{q_j} + (1 - p_j) \log\frac{1 - p_j}{1 - q_j}$, with
+    $p = \sigma(teacher / T)$ and $q = \sigma(student / T)$; a mean over the $n$ outputs.
+
+    Args:
+        teacher_logits: Tensor of shape `(..., outputs)`, before any sigmoid.
+        student_logits: Tensor of the same shape.
+        temperature: Positive; larger is softer. Default 1.
+
+    Returns:
+        Tensor of shape `(...)`.
+
+    Raises:
+        ValueError: If the shapes differ or the temperature is not positive.
+    """
+    if not temperature > 0:
+        raise ValueError(f"`temperature` must be positive. Received: {temperature}.")
+    teacher_logits, student_logits = _pair(teacher_logits, student_logits)
+    teacher_logits, student_logits = teacher_logits / temperature, student_logits / temperature
+    p = ops.sigmoid(teacher_logits)
+    divergence = p * (ops.log_sigmoid(teacher_logits) - ops.log_sigmoid(student_logits)) + (
+        1.0 - p
+    ) * (ops.log_sigmoid(-teacher_logits) - ops.log_sigmoid(-student_logits))
+    return temperature**2 * ops.mean(divergence, axis=-1)
+
+
+DISTANCES: dict[str, Distance] = {"l2": l2, "cosine": cosine, "pearson": pearson}
+TASKS = ("regression", "binary", "classes")
+
+
+def get(distance: str) -> Distance:
+    """The distance between states or messages that has this name.
+
+    Args:
+        distance: `"l2"`, `"cosine"` or `"pearson"`.
+
+    Raises:
+        ValueError: If there is none of that name; the valid ones are listed.
+    """
+    if distance not in DISTANCES:
+        raise ValueError(
+            f"`distance` must be one of {', '.join(sorted(DISTANCES))}. Received: {distance!r}."
+        )
+    return DISTANCES[distance]
+
+
+def check_task(task: str) -> str:
+    """The kind of output, if it is a known one.
+
+    Raises:
+        ValueError: If it is not; the valid ones are listed.
+    """
+    if task not in TASKS:
+        raise ValueError(f"`task` must be one of {', '.join(TASKS)}. Received: {task!r}.")
+    return task
+
+
+def logit_loss(
+    teacher: Tensor, student: Tensor, task: str = "regression", temperature: float = 1.0
+) -> Tensor:
+    """What label distillation minimises, by the kind of output that the models have.
+
+    Args:
+        teacher: The teacher's predictions, shape `(..., outputs)`.
+        student: The student's, of the same shape.
+        task: `"regression"` (ratings: `l2`), `"binary"` (logits of a sigmoid: `binary_kl`) or
+            `"classes"` (logits of a softmax: `kl`). Default `"regression"`.
+        temperature: For the two kinds of logits. Default 1.
+
+    Returns:
+        Tensor of shape `(...)`.
+
+    Raises:
+        ValueError: For an unknown task, unequal shapes or a temperature that is not positive.
+    """
+    if check_task(task) == "regression":
+        return l2(teacher, student)
+    return (binary_kl if task == "binary" else kl)(teacher, student, temperature)
+
+
+def mean(values: Tensor, sample_weight: Tensor | None = None) -> Tensor:
+    r"""Mean over all examples, each times its weight: $\frac{1}{n} \sum_i w_i v_i$.
+
+    Divides by the number of values, not by the sum of the weights, which is what Keras's own
+    losses do, so that a weight acts alike on the task and on the distillation terms.
+
+    Args:
+        values: Tensor of shape `(batch, ...)`.
+        sample_weight: None, or a tensor of shape `(batch,)` or `(batch, 1)`.
+
+    Returns:
+        A scalar.
+    """
+    if sample_weight is None:
+        return ops.mean(values)
+    weight = ops.cast(sample_weight, values.dtype)
+    weight = ops.reshape(weight, (-1,) + (1,) * (len(values.shape) - 1))
+    return ops.mean(values * weight)

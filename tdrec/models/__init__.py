@@ -1,0 +1,1 @@
+"""Models to teach and to be taught."""

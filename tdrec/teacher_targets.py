@@ -1,0 +1,155 @@
+"""The teacher's targets, computed once for a whole data set and reused.
+
+The teacher is frozen, so its trace of a row depends on the row alone: one pass serves every epoch,
+method, seed and trial.
+"""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tdrec.model_split import ModelSplit, Trace
+
+_INPUTS, _TARGETS = "inputs", "teacher_targets"
+
+
+class TeacherTargets:
+    """Remembers a teacher's traces, keyed by the teacher's weights and the data's hash.
+
+    A retrained teacher, another cut or other rows make another key, so a stale trace is never
+    used.
+
+    Args:
+        directory: Where to keep traces between processes, as `.npz` files. Default None: in
+            memory only, for as long as this object lives.
+        batch_size: Rows of one forward pass. Default 1024.
+
+    Example:
+        >>> targets = TeacherTargets()
+        >>> trace = targets(teacher_split, {"user": users, "movie": movies})
+        >>> trace.low.shape
+        (90000, 512)
+    """
+
+    def __init__(self, directory: str | Path | None = None, batch_size: int = 1024) -> None:
+        self.directory = None if directory is None else Path(directory)
+        self.batch_size = batch_size
+        self._traces: dict[str, Trace] = {}
+
+    def __call__(self, teacher: ModelSplit, x: Any) -> Trace:
+        """The teacher's trace of every row.
+
+        Args:
+            teacher: The teacher's split.
+            x: Its inputs, arrays of shape `(rows, ...)`.
+
+        Returns:
+            A `Trace` of float32 arrays of shape `(rows, ...)`: constants, made with
+            `training=False`.
+        """
+        key = _key(teacher, x)
+        if key not in self._traces:
+            path = self.directory and self.directory / f"{key}.npz"
+            if path and path.exists():
+                with np.load(path) as stored:
+                    self._traces[key] = Trace(**stored)
+            else:
+                self._traces[key] = self._compute(teacher, x)
+                if path:
+                    _write(path, self._traces[key])
+        return self._traces[key]
+
+    def _compute(self, teacher: ModelSplit, x: Any) -> Trace:
+        forward = tf.function(lambda batch: tuple(teacher(batch)))
+        parts = [
+            [part.numpy() for part in forward(batch)] for batch in batches(x, self.batch_size)
+        ]
+        return Trace(*(np.concatenate(field).astype("float32") for field in zip(*parts, strict=True)))
+
+
+def attach(x: Any, targets: Trace, fields: tuple[str, ...]) -> dict[str, Any]:
+    """Inputs of a batch or a data set that carry the teacher's targets with them.
+
+    Args:
+        x: The inputs, of any structure.
+        targets: The teacher's trace of the same rows.
+        fields: The fields of the trace to carry.
+
+    Returns:
+        What `detach` takes apart again.
+    """
+    return {_INPUTS: x, _TARGETS: {field: getattr(targets, field) for field in fields}}
+
+
+def detach(x: Any) -> tuple[Any, dict[str, Any] | None]:
+    """Inputs and the targets that they carry, None if they carry none."""
+    if isinstance(x, dict) and set(x) == {_INPUTS, _TARGETS}:
+        return x[_INPUTS], x[_TARGETS]
+    return x, None
+
+
+def batches(
+    data: Any,
+    batch_size: int,
+    *,
+    shuffle: bool = False,
+    seed: int | None = None,
+    drop_remainder: bool = False,
+) -> tf.data.Dataset:
+    """Batches of arrays that are in memory.
+
+    Only row numbers are shuffled, so an epoch costs one gather a batch.
+
+    Args:
+        data: Arrays of shape `(rows, ...)`, in any structure.
+        batch_size: Rows a batch.
+        shuffle: Whether each pass has an order of its own. Default False.
+        seed: Makes the orders repeatable. Default None.
+        drop_remainder: Whether to leave out a last batch that is not full. Default False.
+
+    Returns:
+        A `tf.data.Dataset` of the same structure.
+    """
+    with tf.device("CPU"):
+        tensors = keras.tree.map_structure(tf.convert_to_tensor, data)
+    rows = len(keras.tree.flatten(tensors)[0])
+    dataset = tf.data.Dataset.range(rows)
+    if shuffle:
+        dataset = dataset.shuffle(rows, seed=seed, reshuffle_each_iteration=True)
+    dataset = dataset.batch(batch_size, drop_remainder=drop_remainder)
+    return dataset.map(
+        lambda index: keras.tree.map_structure(lambda tensor: tf.gather(tensor, index), tensors)
+    ).prefetch(2)
+
+
+def _key(teacher: ModelSplit, x: Any) -> str:
+    """Hash of the weights, of the rows, and of what the teacher makes of the first of them.
+
+    The last tells apart two cuts of one model, and callables whose weights are not known.
+    """
+    digest = hashlib.sha256()
+    few = keras.tree.map_structure(lambda array: tf.convert_to_tensor(array[:8]), x)
+    arrays = [np.asarray(v) for layer in teacher.layers for v in layer.variables]
+    for array in [*arrays, *keras.tree.flatten(x), *(t.numpy() for t in teacher(few))]:
+        array = np.ascontiguousarray(array)
+        digest.update(f"{array.dtype}{array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def _write(path: Path, trace: Trace) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".npz")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.savez(file, **trace._asdict())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise

@@ -1,0 +1,192 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tdrec.data import FeatureEncoder, Vocabulary, split_by_time
+
+TRAIN = [(5, 10, 4.0, 100), (2, 30, 1.0, 90), (5, 20, 5.0, 80)]
+integers = st.lists(st.integers(-(2**63), 2**63 - 1), max_size=20)
+
+
+@given(known=integers, asked=integers)
+def test_lookup_agrees_with_a_dictionary(known, asked):
+    vocabulary = Vocabulary.fit(np.array(known, np.int64))
+    index = {value: i for i, value in enumerate(sorted(set(known)), start=1)}
+    result = vocabulary.lookup(np.array(asked + known, np.int64))
+    assert result.dtype == np.int32
+    assert result.tolist() == [index.get(value, 0) for value in asked + known]
+
+
+@given(known=st.lists(st.text(max_size=5)), asked=st.lists(st.text(max_size=5)))
+def test_lookup_of_strings_agrees_with_a_dictionary(known, asked):
+    # NumPy strings cannot end in zero characters.
+    known, asked = ([s.rstrip("\0") for s in part] for part in (known, asked))
+    vocabulary = Vocabulary.fit(np.array(known, str))
+    index = {value: i for i, value in enumerate(sorted(set(known)), start=1)}
+    assert vocabulary.lookup(asked + known).tolist() == [index.get(v, 0) for v in asked + known]
+
+
+@given(known=integers)
+def test_indices_run_from_one_and_the_list_makes_the_same_vocabulary(known):
+    vocabulary = Vocabulary.fit(np.array(known, np.int64))
+    values = vocabulary.to_list()
+    assert vocabulary.lookup(values).tolist() == list(range(1, vocabulary.size))
+    assert Vocabulary.from_list(json.loads(json.dumps(values))) == vocabulary
+
+
+def test_values_keep_the_order_given():
+    assert Vocabulary((30, 10)).lookup([10, 30, 20]).tolist() == [2, 1, 0]
+
+
+def test_unseen_negative_and_huge_values_are_out_of_vocabulary():
+    vocabulary = Vocabulary((1, 2**63 - 1))
+    assert vocabulary.lookup([-1, 0, 5, 1]).tolist() == [0, 0, 0, 1]
+    assert vocabulary.lookup([2**80, 1, -(2**80)]).tolist() == [0, 1, 0]
+    assert vocabulary.lookup(np.array([2**64 - 1, 2**63 - 1], np.uint64)).tolist() == [0, 2]
+    negative = Vocabulary((-1, 3))
+    assert negative.lookup(np.array([2**64 - 1, 3], np.uint64)).tolist() == [0, 2]
+
+
+def test_lookup_keeps_the_shape():
+    assert Vocabulary((1, 2)).lookup([[1, 2, 3], [2, 2, 2]]).tolist() == [[1, 2, 0], [2, 2, 2]]
+    assert Vocabulary((1,)).lookup(np.zeros((0, 3), int)).shape == (0, 3)
+    assert Vocabulary(("a",)).lookup([["a"], ["b"]]).tolist() == [[1], [0]]
+
+
+def test_an_empty_vocabulary_knows_nothing():
+    assert Vocabulary(()).size == 1
+    assert Vocabulary(()).lookup([1, 2]).tolist() == [0, 0]
+    assert Vocabulary.fit([]).lookup(["a"]).tolist() == [0]
+
+
+def test_rare_values_are_left_out():
+    assert Vocabulary.fit([3, 1, 3, 2, 2, 3], min_count=2).to_list() == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Vocabulary((1, 2, 1)), "must differ. Received: 1"),
+        (
+            lambda: Vocabulary((1, "a")),
+            r"integers only or strings only. Received: \['int', 'str'\]",
+        ),
+        (lambda: Vocabulary((1.5,)), "Received: .*float"),
+        (lambda: Vocabulary((True,)), "Received: .*bool"),
+        (lambda: Vocabulary.fit([1.5]), "integers or strings. Received: float64"),
+        (lambda: Vocabulary.fit([1], min_count=0), "at least 1. Received: 0"),
+        (lambda: Vocabulary((1,)).lookup(["1"]), "holds integers. Received: <U1"),
+        (lambda: Vocabulary((1,)).lookup([1.0]), "holds integers. Received: float64"),
+        (lambda: Vocabulary(("1",)).lookup([1]), "holds strings. Received: int64"),
+    ],
+)
+def test_wrong_values_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_encoding_by_hand(make_ratings):
+    encoder = FeatureEncoder.fit(make_ratings(TRAIN), title_words=3)
+    # Words of two or more of the three rated titles. "the", "1990" are in one only.
+    assert encoder.words.to_list() == ["1995", "blue", "door", "kite"]
+    assert (encoder.users.to_list(), encoder.movies.to_list()) == ([2, 5], [10, 20, 30])
+    features = encoder.encode(make_ratings([(5, 30, 1, 1), (9, 20, 1, 1), (2, 7, 1, 1)]))
+    assert {name: (f.dtype, f.shape) for name, f in features.items()} == {
+        "user": (np.int32, (3,)),
+        "movie": (np.int32, (3,)),
+        "title": (np.int32, (3, 3)),
+        "genres": (np.float32, (3, 3)),
+    }
+    assert features["user"].tolist() == [2, 0, 1]
+    assert features["movie"].tolist() == [3, 2, 0]
+    # "The Blue Door (1995)", "Kite & Door (1995)", "Été (1988)" of which nothing is known
+    assert features["title"].tolist() == [[2, 3, 1], [4, 3, 1], [0, 0, 0]]
+    assert features["genres"].tolist() == [[1, 1, 0], [0, 1, 1], [0, 0, 0]]
+
+
+def test_an_unseen_movie_keeps_its_words_and_genres(make_ratings):
+    encoder = FeatureEncoder.fit(make_ratings([(1, 30, 1, 1), (1, 20, 1, 1)]))
+    features = encoder.encode(make_ratings([(1, 10, 1, 1)]))  # "Blue Kite (1990)"
+    assert features["movie"].tolist() == [0]
+    assert encoder.words.to_list() == ["1995", "door"]
+    assert features["genres"].tolist() == [[1, 0, 0]]
+    wider = FeatureEncoder.fit(make_ratings(TRAIN))
+    unseen = make_ratings([(1, 10, 1, 1)])
+    assert (
+        wider.encode(unseen)["title"][0, :2].tolist()
+        == wider.words.lookup(["blue", "kite"]).tolist()
+    )
+
+
+def test_long_titles_keep_their_first_known_words(make_ratings):
+    encoder = FeatureEncoder.fit(make_ratings(TRAIN), title_words=1)
+    assert encoder.encode(make_ratings(TRAIN))["title"].tolist() == [[2], [2], [4]]
+
+
+def test_nothing_of_the_evaluation_rows_leaks_in(make_ratings):
+    rows = [*TRAIN, (77, 7, 3.0, 500)]
+    holdout = split_by_time(make_ratings(rows), 0.25)
+    encoder = FeatureEncoder.fit(holdout.train)
+    assert 77 not in encoder.users.values
+    assert 7 not in encoder.movies.values
+
+
+def test_no_rows_encode_to_no_rows(make_ratings):
+    features = FeatureEncoder.fit(make_ratings(TRAIN)).encode(make_ratings([]))
+    assert [f.shape for f in features.values()] == [(0,), (0,), (0, 8), (0, 3)]
+
+
+def test_the_order_of_the_training_rows_has_no_influence(make_ratings):
+    assert FeatureEncoder.fit(make_ratings(TRAIN)) == FeatureEncoder.fit(make_ratings(TRAIN[::-1]))
+
+
+def test_json_round_trip(make_ratings, tmp_path):
+    encoder = FeatureEncoder.fit(make_ratings(TRAIN), title_words=5)
+    path = tmp_path / "encoder.json"
+    path.write_text(encoder.to_json(), encoding="utf-8")
+    again = FeatureEncoder.from_json(path.read_text(encoding="utf-8"))
+    assert again == encoder
+    for before, after in zip(
+        encoder.encode(make_ratings(TRAIN)).values(),
+        again.encode(make_ratings(TRAIN)).values(),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(before, after)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "read from JSON text"),
+        ("[]", "Received: 'list'"),
+        ('{"format": "other"}', "Received: 'other'"),
+        ('{"format": "tdrec.FeatureEncoder/1", "users": []}', "Missing: .*'movies'"),
+    ],
+)
+def test_wrong_json_is_refused(text, message):
+    with pytest.raises(ValueError, match=message):
+        FeatureEncoder.from_json(text)
+
+
+def test_wrong_use_is_refused(make_ratings, movies):
+    with pytest.raises(ValueError, match=r"at least one row"):
+        FeatureEncoder.fit(make_ratings([]))
+    with pytest.raises(ValueError, match=r"`title_words` must be at least 1. Received: 0"):
+        FeatureEncoder.fit(make_ratings(TRAIN), title_words=0)
+    encoder = FeatureEncoder.fit(make_ratings(TRAIN))
+    other = type(movies)(movies.ids, movies.titles, movies.genres, ("Comedy", "Drama", "War"))
+    with pytest.raises(ValueError, match=r"genres must be those of the training rows"):
+        encoder.encode(make_ratings(TRAIN, movies=other))
+
+
+def test_real_titles_and_unseen_rows(movielens):
+    holdout = split_by_time(movielens)
+    encoder = FeatureEncoder.fit(holdout.train)
+    features = encoder.encode(holdout.test)
+    assert encoder.words.lookup(["1995", "the"]).all()
+    assert np.mean(features["user"] == 0) == pytest.approx(holdout.cold_share)
+    assert np.mean(features["movie"] == 0) == pytest.approx(holdout.unseen_movie_share)
+    assert (features["genres"].sum(axis=1) >= 1).all()

@@ -1,0 +1,146 @@
+import dataclasses
+import time
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from tdrec.data import DataError
+from tdrec.data.rating_table import CSV_HEADER, RatingTable
+
+MOVIES = np.array([1, 2, 30])
+TABS = RatingTable("u.data", "\t", False, (1.0, 5.0), MOVIES)
+COLONS = RatingTable("ratings.dat", "::", False, (1.0, 5.0), MOVIES)
+COMMAS = RatingTable("ratings.csv", ",", True, (0.5, 5.0), MOVIES)
+TABLES = [TABS, COLONS, COMMAS]
+
+
+def text_of(table, rows, end="\n"):
+    lines = [table.separator.join(map(str, row)) for row in rows]
+    return end.join([CSV_HEADER, *lines] if table.has_header else lines).encode() + end.encode()
+
+
+rows = st.lists(
+    st.tuples(
+        st.integers(1, 10**9),
+        st.sampled_from(MOVIES.tolist()),
+        st.sampled_from([1, 2, 3.5, 5]),
+        st.integers(0, 2**40),
+    ),
+    min_size=1,
+    max_size=20,
+)
+
+
+@pytest.mark.parametrize("table", TABLES)
+@given(rows=rows, end=st.sampled_from(["\n", "\r\n", "\n\n"]))
+def test_what_is_written_is_read(table, rows, end):
+    columns = table.read(text_of(table, rows, end))
+    assert list(zip(*(column.tolist() for column in columns), strict=True)) == rows
+
+
+@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (("1", "2", "3"), "a line has 4 fields separated by .*, this one 3"),
+        (("1", "2", "3", "4", "5"), "a line has 4 fields separated by .*, this one 5"),
+        (("", "2", "3", "4"), "the user id must be a positive whole number"),
+        (("x", "2", "3", "4"), "the user id must be a positive whole number"),
+        (("1.5", "2", "3", "4"), "the user id must be a positive whole number"),
+        (("0", "2", "3", "4"), "the user id must be a positive whole number"),
+        (("99999999999999999999", "2", "3", "4"), "the user id must be a positive whole number"),
+        (("1", "-2", "3", "4"), "the movie id must be a positive whole number"),
+        (("1", "2", "good", "4"), "the rating must be a plain number"),
+        (("1", "2", "", "4"), "the rating must be a plain number"),
+        (("1", "2", "nan", "4"), "the rating must be a plain number"),
+        (("1", "2", "inf", "4"), "the rating must be a plain number"),
+        (("1", "2", "5.5", "4"), "the rating must be within the scale .* to 5, not 5.5"),
+        (("1", "2", "0", "4"), "the rating must be within the scale .*, not 0"),
+        (("1", "2", "3", "4.5"), "the timestamp must be a whole number of seconds"),
+        (("1", "2", "3", "4.0"), "the timestamp must be a whole number of seconds"),
+        (("1", "2", "3", "-4"), "the timestamp must be a whole number of seconds"),
+        (("1", "2", "3", "1998-04-01"), "the timestamp must be a whole number of seconds"),
+        (("1", "2", "3", ""), "the timestamp must be a whole number of seconds"),
+        (("1", "7", "3", "4"), "the movie id must be in the file of movies, and 7 is not"),
+        (('"1"', "2", "3", "4"), "the user id must be a positive whole number"),
+    ],
+)
+def test_a_bad_line_is_named_and_quoted(table, line, message):
+    # First, in the middle and last; a blank line before it counts as a line.
+    good = (1, 2, 3, 100)
+    for before, after in ([0, 2], [2, 2], [2, 0]):
+        data = text_of(table, [good] * before + [("",)] + [line] + [good] * after)
+        number = before + 2 + table.has_header
+        quoted = repr(table.separator.join(line))
+        with pytest.raises(DataError, match=f"{table.file}, line {number}: {message}") as caught:
+            table.read(data)
+        assert quoted in str(caught.value)
+
+
+@pytest.mark.parametrize("table", TABLES)
+@given(fields=st.lists(st.text('0123456789.,:+-eEx_"\t #', max_size=6), min_size=3, max_size=5))
+def test_the_fast_reader_takes_no_line_that_the_rules_refuse(table, fields):
+    line = table.separator.join(fields)
+    assume(line.strip())
+    data = text_of(table, [(1, 2, 3, 100)]) + line.encode() + b"\n"
+    if table._fault_of(line, set(MOVIES.tolist())):
+        with pytest.raises(DataError, match=f"line {2 + table.has_header}: "):
+            table.read(data)
+    else:
+        assert table.read(data).user_ids.size == 2
+
+
+def test_the_first_of_several_bad_lines_is_named():
+    with pytest.raises(DataError, match=r"line 2: the timestamp"):
+        TABS.read(b"1\t2\t3\t4\n1\t2\t3\tx\n1\t2\t9\t4\n")
+
+
+def test_long_lines_are_shortened():
+    with pytest.raises(DataError) as caught:
+        TABS.read(b"1\t2\t3\t" + b"9" * 1000)
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    "header", ["user,movie,rating,timestamp", "1,2,3.5,100", CSV_HEADER + ",x"]
+)
+def test_another_header_is_refused(header):
+    with pytest.raises(DataError, match=r"ratings\.csv, line 1, must be the header 'userId"):
+        COMMAS.read(f"{header}\n1,2,3.5,100\n".encode())
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\n\n"])
+def test_a_header_alone_is_refused(end):
+    with pytest.raises(DataError, match=r"ratings\.csv must have at least one row"):
+        COMMAS.read((CSV_HEADER + end).encode())
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_empty_files_and_utf16_are_refused(table):
+    with pytest.raises(DataError, match=r"at least one row"):
+        table.read(b"")
+    with pytest.raises(DataError, match=r"UTF-16"):
+        table.read(text_of(table, [(1, 2, 3, 4)]).decode().encode("utf-16"))
+
+
+def test_another_separator_is_refused():
+    with pytest.raises(
+        DataError, match=r"line 1: a line has 4 fields separated by '::', this one 1"
+    ):
+        COLONS.read(b"1,2,3,4\n")
+
+
+def test_half_stars_need_their_scale():
+    data = text_of(COMMAS, [(1, 2, 0.5, 4)])
+    assert COMMAS.read(data).values.tolist() == [0.5]
+    with pytest.raises(DataError, match=r"within the scale 1 to 5, not 0.5"):
+        dataclasses.replace(COMMAS, scale=(1.0, 5.0)).read(data)
+
+
+def test_a_million_rows_take_a_few_seconds():
+    row = b"".join(b"%d::2::4::978300760\n" % user for user in range(1, 1001))
+    start = time.process_time()
+    assert COLONS.read(row * 1000).user_ids.size == 1_000_000
+    assert time.process_time() - start < 5

@@ -1,0 +1,148 @@
+"""Tests of the plots as SVG: well-formed, coloured by the page, the same every time, complete."""
+
+import re
+import xml.etree.ElementTree as ElementTree
+
+import matplotlib
+import numpy as np
+import pytest
+
+from tdrec import plots, report
+
+LABELS = {"Bias": "bias", "Teacher": "teacher", "Scratch": "scratch", "LD": "ld", "FD": "fd"}
+LABELS |= {"FitNet": "fitnet", "TD k=1": "td", "TD k=2": "td"}
+NAMESPACES = {"xmlns": "http://www.w3.org/2000/svg", "xmlns:xlink": "http://www.w3.org/1999/xlink"}
+
+
+def make_row(genre="War", label="Scratch", seed=0, rmse=1.0, **changes):
+    row = {"genre": genre, "label": label, "method": LABELS.get(label, "td"), "seed": seed}
+    row |= {"rmse": rmse, "n_train": 8459, "n_test": 939, "params": 61234, "latency_ms": 1.9}
+    row["curve"] = [{"step": 50 * i, "rmse": rmse + 1 / i, "loss": 1.0} for i in range(1, 21)]
+    return row | changes
+
+
+def make_study(genres):
+    random_numbers = np.random.default_rng(0)
+    return [
+        make_row(f"Genre-{g}", label, seed, float(random_numbers.normal(1, 0.02)), n_train=99 - g)
+        for g in range(genres)
+        for label in LABELS
+        for seed in range(1 if label in ("Bias", "Teacher") else 3)
+    ]
+
+
+def draw_all(rows):
+    summary = report.summarise(rows)
+    return {
+        "rmse": plots.rmse_by_genre(summary),
+        "improvement": plots.improvement_by_genre(summary),
+        "curves": plots.learning_curves(summary, rows),
+        "cost": plots.student_against_teacher(summary),
+    }
+
+
+def parse(svg):
+    spaces = " ".join(f'{name}="{url}"' for name, url in NAMESPACES.items())
+    return ElementTree.fromstring(svg.replace("<svg ", f"<svg {spaces} ", 1))
+
+
+def texts(svg):
+    return [element.text for element in parse(svg).iter("{http://www.w3.org/2000/svg}text")]
+
+
+@pytest.mark.parametrize("genres", [1, 2, 5, 13])
+def test_plots_name_every_genre_and_label(genres):
+    rows = make_study(genres)
+    svgs = draw_all(rows)
+    names = {f"Genre-{i}" for i in range(genres)}
+    assert names | set(LABELS) <= set(texts(svgs["rmse"]))
+    assert names <= set(texts(svgs["improvement"]))
+    assert "Scratch" not in texts(svgs["improvement"])
+    assert set(LABELS) <= set(texts(svgs["cost"]))
+    titles = {text for text in texts(svgs["curves"]) if text.startswith("Genre-")}
+    assert titles == {f"Genre-{i}" for i in range(min(genres, 8))}
+
+
+def test_every_colour_is_the_pages():
+    for svg in draw_all(make_study(2)).values():
+        body = re.sub(r'(id|xlink:href|clip-path)="[^"]*"', "", svg)
+        assert not re.search(r"#[0-9a-f]{6}\b", body)
+        used = set(re.findall(r"var\(--(\w+)\)", svg))
+        assert "muted" in used and used <= set(plots.PALETTE)
+
+
+def test_plots_share_no_ids_and_carry_no_page_wide_style():
+    ids = [set(re.findall(r'\bid="([^"]+)"', svg)) for svg in draw_all(make_study(2)).values()]
+    assert sum(len(found) for found in ids) == len(set().union(*ids))
+    for svg in draw_all(make_study(2)).values():
+        assert "<style" not in svg and "<metadata" not in svg and "<?xml" not in svg
+        targets = set(re.findall(r'(?:xlink:href="#|url\(#)([^")]+)', svg))
+        assert targets <= set(re.findall(r'\bid="([^"]+)"', svg))
+
+
+def test_the_readers_matplotlib_settings_change_nothing_and_are_kept():
+    rows = make_study(2)
+    plain = draw_all(rows)
+    with matplotlib.rc_context({"font.size": 30, "axes.grid": True, "text.color": "red"}):
+        assert draw_all(rows) == plain
+        assert matplotlib.rcParams["font.size"] == 30
+
+
+def test_nothing_to_draw_draws_nothing():
+    bare = {"genre": "War", "method": "ld", "label": "LD", "rmse": 1.0, "n_train": 1, "n_test": 1}
+    svgs = draw_all([bare])
+    assert svgs["rmse"] and not svgs["improvement"] and not svgs["curves"] and not svgs["cost"]
+    assert draw_all([bare | {"rmse": None}])["rmse"] == ""
+
+
+@pytest.mark.parametrize("name", ["$x$", "_hidden", "a & b", "映画", "x" * 60, "50 %"])
+def test_any_name_can_be_drawn(name, recwarn):
+    rows = [make_row(name, label, seed) for label in ("Scratch", name) for seed in (0, 1)]
+    for svg in draw_all(rows).values():
+        shown = [text for text in texts(svg) if text and text.startswith(name[:5])]
+        assert shown and all(len(text) <= 22 for text in shown)
+    assert not recwarn.list
+
+
+def test_curves_are_means_over_the_steps_that_all_seeds_have():
+    long = [{"step": step, "rmse": 2.0, "loss": 1.0} for step in (10, 20, 30)]
+    short = [{"step": 10, "rmse": 1.0}, {"step": 20, "rmse": float("nan")}, {"step": 30, "rmse": 4}]
+    expected = np.array([[10, 1.5], [30, 3.0]])
+    np.testing.assert_allclose(plots._mean_curve([long, short]), expected)
+    assert plots._mean_curve([long, [{"step": 5, "rmse": 1.0}]]).size == 0
+
+
+@pytest.mark.parametrize("params", [(1000, 2000), (10, 10**9), (0, 5), (0, 0)])
+def test_sizes_of_any_ratio_can_be_drawn(params):
+    rows = [make_row(params=params[0]), make_row(label="Teacher", params=params[1])]
+    assert parse(draw_all(rows)["cost"]) is not None
+
+
+def test_labels_of_one_method_share_its_colour_and_differ_in_marker_and_line():
+    labels = report.summarise(make_study(1)).labels
+    one, two = (label for label in labels if label.method == "td")
+    assert plots._colour(one) == plots._colour(two)
+    assert plots._marker(one, labels) != plots._marker(two, labels)
+    assert plots._dash(one, labels) != plots._dash(two, labels)
+    own = report.Label("mine", "my method")
+    assert plots._colour(own) not in {plots._colour(label) for label in labels}
+
+
+@pytest.mark.parametrize("page", [0, 1])
+def test_colours_can_be_told_from_the_page(page):
+    def luminance(colour):
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in parts]
+        return np.dot((0.2126, 0.7152, 0.0722), linear)
+
+    def contrast(one, other):
+        low, high = sorted((luminance(one), luminance(other)))
+        return (high + 0.05) / (low + 0.05)
+
+    # WCAG 2.1: 4.5 for text (1.4.3), 3 for graphics (1.4.11)
+    ground = plots.PALETTE["page"][page]
+    for name, colours in plots.PALETTE.items():
+        if name in ("ink", "muted"):
+            assert contrast(colours[page], ground) >= 4.5, name
+        elif name not in ("rule", "band", "page"):
+            assert contrast(colours[page], ground) >= 3, name
