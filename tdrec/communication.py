@@ -45,9 +45,10 @@ def communicate(
 
     A round, with $m_g^i$ the student's message (lines 11 to 18 of Algorithm 1):
 
-    $\{s'_h; e'_h\} = D_h(m_g^i)$, $\tilde e_h = H_h(s'_h)$, $m_h^{i+1} = E_h(\{s'_h; \tilde e_h\})$,
-    $\{s'_g; e'_g\} = D_g(m_h^{i+1})$; then, if another round follows, $\tilde e_g = H_g(s'_g)$ and
-    $m_g^{i+1} = E_g(\{s'_g; \tilde e_g\})$.
+    - $\{s'_h; e'_h\} = D_h(m_g^i)$ and $\tilde e_h = H_h(s'_h)$: the teacher decodes, interprets,
+    - $m_h^{i+1} = E_h(\{s'_h; \tilde e_h\})$: and answers;
+    - $\{s'_g; e'_g\} = D_g(m_h^{i+1})$: the student decodes the answer;
+    - $\tilde e_g = H_g(s'_g)$, $m_g^{i+1} = E_g(\{s'_g; \tilde e_g\})$: if another round follows.
 
     Gradients flow through everything, the teacher's middle included: its weights are frozen, yet
     the student's encoder and the teacher's decoder learn through it. Line 13 of the algorithm

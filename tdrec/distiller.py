@@ -62,7 +62,9 @@ class Distiller(keras.Model):
         _check_type("student", student, ModelSplit, "tdrec.split_model(model, low=..., high=...)")
         _check_type("method", method, Method, "tdrec.TalkingModels(rounds=2)")
         if teacher is not None:
-            _check_type("teacher", teacher, ModelSplit, "tdrec.split_model(model, low=..., high=...)")
+            _check_type(
+                "teacher", teacher, ModelSplit, "tdrec.split_model(model, low=..., high=...)"
+            )
         if not student.layers:
             raise ValueError(
                 "The student's weights must be known, to be trained. Received: a split made of "
@@ -93,10 +95,7 @@ class Distiller(keras.Model):
         """
         inputs, _ = detach(inputs)
         prediction = self.student(inputs, training=training).prediction
-        if not self.method.built:
-            if self.teacher is not None and self.teacher.shapes is None:
-                self.teacher(inputs)
-            self._build_method()
+        self._build_method(inputs)
         return prediction
 
     def train_step(self, data: Any) -> dict[str, Tensor]:
@@ -105,6 +104,7 @@ class Distiller(keras.Model):
         teacher = self._teacher_trace(inputs, targets)
         with tf.GradientTape() as tape:
             student = self.student(inputs, training=True)
+            self._build_method(inputs)
             task_loss = self.compute_loss(inputs, y, student.prediction, sample_weight)
             terms = self.method.compute_loss(
                 student,
@@ -197,12 +197,18 @@ class Distiller(keras.Model):
             )
         return self.teacher
 
-    def _build_method(self) -> None:
-        teacher = self.teacher.shapes if self.teacher else None
-        if not self.method.teacher_fields:
-            teacher = Trace(None, None, None)
-        if not self.method.built and self.student.shapes and teacher:
-            self.method.build(self.student.shapes, teacher)
+    def _build_method(self, inputs: Any = None) -> None:
+        """Builds the method once the shapes of both traces are known, if need be from inputs."""
+        if not self.method.built:
+            teacher: Trace | None = Trace(None, None, None)
+            if self.method.teacher_fields:
+                if self.teacher and self.teacher.shapes is None and inputs is not None:
+                    self.teacher(inputs)
+                teacher = self.teacher.shapes if self.teacher else None
+            if self.student.shapes and teacher:
+                self.method.build(self.student.shapes, teacher)
+        if self.method.built and self.student.shapes:
+            self.built = True  # all weights exist, which Keras asks for to save or to load them
 
     def get_config(self) -> dict[str, Any]:
         if self.student.cut is None or self.student.input_map is not None:

@@ -1,13 +1,14 @@
 """Distances and logit losses of distillation: pure functions, elementwise until the caller reduces.
 
 Every function maps two tensors of equal shape `(..., features)` to one value an example, shape
-`(...)`. They compute in float32 whatever the inputs are, because squares overflow in half
-precision. `mean` reduces at the end, and honours sample weights.
+`(...)`. They compute in Keras's default float, and at least in float32, whatever the inputs are:
+squares overflow in half precision. `mean` reduces at the end, and honours sample weights.
 """
 
 from collections.abc import Callable
 from typing import Any
 
+import keras
 from keras import ops
 
 Tensor = Any
@@ -17,7 +18,7 @@ _EPSILON = 1e-8
 
 
 def _pair(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Both tensors as float32, once their shapes are known to agree: nothing is broadcast."""
+    """Both tensors as one kind of float, once their shapes agree: nothing is broadcast."""
     if len(a.shape) != len(b.shape) or any(
         m is not None and n is not None and m != n for m, n in zip(a.shape, b.shape, strict=True)
     ):
@@ -26,7 +27,8 @@ def _pair(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
             f"Received: shapes {tuple(a.shape)} and {tuple(b.shape)}. "
             "Project one of them to the other's size first."
         )
-    return ops.cast(a, "float32"), ops.cast(b, "float32")
+    dtype = keras.backend.result_type(keras.config.floatx(), "float32")
+    return ops.cast(a, dtype), ops.cast(b, dtype)
 
 
 def l2(a: Tensor, b: Tensor) -> Tensor:
@@ -91,13 +93,11 @@ def pearson(a: Tensor, b: Tensor) -> Tensor:
         Huang et al., "Knowledge Distillation from A Stronger Teacher", 2022, equations 4 and 6.
     """
     a, b = _pair(a, b)
-    return cosine(
-        a - ops.mean(a, axis=-1, keepdims=True), b - ops.mean(b, axis=-1, keepdims=True)
-    )
+    return cosine(a - ops.mean(a, axis=-1, keepdims=True), b - ops.mean(b, axis=-1, keepdims=True))
 
 
 def kl(teacher_logits: Tensor, student_logits: Tensor, temperature: float = 1.0) -> Tensor:
-    r"""Divergence of the student's softened classes from the teacher's, times the temperature squared.
+    r"""Divergence of the student's softened classes from the teacher's, times $T^2$.
 
     $T^2 \sum_c p_c (\log p_c - \log q_c)$ with $p = softmax(teacher / T)$ and
     $q = softmax(student / T)$. The factor $T^2$ keeps the gradient's size independent of $T$.

@@ -16,10 +16,10 @@ class _Codec(keras.layers.Layer):
     """What an encoder and a decoder share: layer norm, dense, relu, dropout, dense."""
 
     def __init__(
-        self, output_dim: int, hidden_dim: int, dropout: float, linear: bool, **kwargs: Any
+        self, widths: dict[str, int], hidden_dim: int, dropout: float, linear: bool, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        for name, size in (("output", output_dim), ("hidden_dim", hidden_dim)):
+        for name, size in {**widths, "hidden_dim": hidden_dim}.items():
             if not isinstance(size, int) or size < 1:
                 raise ValueError(
                     f"The {name} of {self.name} must be a positive integer. Received: {size!r}."
@@ -29,13 +29,16 @@ class _Codec(keras.layers.Layer):
         self.hidden_dim = hidden_dim
         self.dropout = dropout
         self.linear = linear
-        layers: list[keras.Layer] = [keras.layers.Dense(output_dim, name="output")]
+        kind = {"dtype": self.dtype_policy}
+        layers: list[keras.Layer] = [
+            keras.layers.Dense(sum(widths.values()), name="output", **kind)
+        ]
         if not linear:
             layers = [
-                keras.layers.LayerNormalization(name="norm"),
-                keras.layers.Dense(hidden_dim, activation="relu", name="hidden"),
+                keras.layers.LayerNormalization(name="norm", **kind),
+                keras.layers.Dense(hidden_dim, activation="relu", name="hidden", **kind),
                 # Without a rate the layer would only cost random numbers.
-                *([keras.layers.Dropout(dropout, name="dropout")] if dropout else []),
+                *([keras.layers.Dropout(dropout, name="dropout", **kind)] if dropout else []),
                 *layers,
             ]
         self.body = keras.Sequential(layers, name="body")
@@ -91,7 +94,7 @@ class MessageEncoder(_Codec):
         linear: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(message_dim, hidden_dim, dropout, linear, **kwargs)
+        super().__init__({"message_dim": message_dim}, hidden_dim, dropout, linear, **kwargs)
         self.message_dim = message_dim
 
     def build(self, low_shape: Shape, high_shape: Shape) -> None:
@@ -157,7 +160,8 @@ class MessageDecoder(_Codec):
         linear: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(low_dim + high_dim, hidden_dim, dropout, linear, **kwargs)
+        widths = {"low_dim": low_dim, "high_dim": high_dim}
+        super().__init__(widths, hidden_dim, dropout, linear, **kwargs)
         self.low_dim = low_dim
         self.high_dim = high_dim
 

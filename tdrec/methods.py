@@ -4,7 +4,6 @@ All are interchangeable Keras layers that own what they have to learn (encoders 
 build only what their losses use. Source: "Talking Models", arXiv 2310.03188, sections 3.2 to 3.4.
 """
 
-import functools
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -361,7 +360,7 @@ class TalkingModels(Method):
 
     $w_1 L_{interact} + w_2 L_{MC} + w_3 L_{SC}$ with
 
-    - $L_{interact} = \sum_{i=1}^{k} d(\{s_g; e_g\}_i, D_g(m_h^i))$ over the rounds of `communicate`;
+    - $L_{interact} = \sum_{i=1}^{k} d(\{s_g; e_g\}_i, D_g(m_h^i))$ over the rounds;
     - $L_{MC} = d(m_g^0, m_h^0)$, the consistency of the messages that both models encode from x;
     - $L_{SC} = d(\{s_g; e_g\}, D_g(m_h^0)) + d(\{s_h; e_h\}, D_h(m_g^0))$, that of the states.
 
@@ -454,6 +453,8 @@ class TalkingModels(Method):
     def build(self, student: Trace, teacher: Trace) -> None:
         self.student_encoder = _encoder(self, "student_encoder", student)
         self.teacher_encoder = _encoder(self, "teacher_encoder", teacher)
+        self.student_decoder: Any = None
+        self.teacher_decoder: Any = None
         if self._interacts or self.state_weight:
             message_shape = self.student_encoder.compute_output_shape(*student[:2])
             self.student_decoder = _decoder(self, "student_decoder", student, message_shape)
@@ -472,8 +473,8 @@ class TalkingModels(Method):
         def between(a: State, b: State) -> Tensor:
             return _between_states(self._distance, a, b, sample_weight)
 
-        def acting(layer: keras.Layer) -> Callable[..., Any]:
-            return functools.partial(layer, training=training)
+        def acting(layer: Any) -> Callable[..., Any]:
+            return lambda *inputs: layer(*inputs, training=training)
 
         own, its = (student.low, student.high), (teacher.low, teacher.high)
         talk = communicate(
@@ -481,7 +482,7 @@ class TalkingModels(Method):
             student_middle=student_middle,
             teacher_middle=teacher_middle,
             student_encoder=acting(self.student_encoder),
-            student_decoder=acting(self.student_decoder) ,
+            student_decoder=acting(self.student_decoder),
             teacher_encoder=acting(self.teacher_encoder),
             teacher_decoder=acting(self.teacher_decoder),
             rounds=self.rounds if self._interacts else 0,
@@ -586,6 +587,4 @@ def _between_states(
     distance: losses.Distance, a: State, b: State, sample_weight: Tensor | None
 ) -> Tensor:
     """A distance between two models' states: of the low ones plus of the high ones."""
-    return sum(
-        losses.mean(distance(m, n), sample_weight) for m, n in zip(a, b, strict=True)
-    )
+    return sum(losses.mean(distance(m, n), sample_weight) for m, n in zip(a, b, strict=True))

@@ -78,7 +78,9 @@ class ModelSplit:
                 raise TypeError(f"`{name}` must be callable. Received: {room!r}.")
         self._rooms = {name: (room, _takes_training(room)) for name, room in rooms.items()}
         self.input_map = input_map
-        self.layers: tuple[keras.Layer, ...] = (owner,) if owner is not None else _owners(rooms.values())
+        self.layers: tuple[keras.Layer, ...] = (
+            (owner,) if owner is not None else _owners(rooms.values())
+        )
         self.shapes: Trace | None = None
         self.cut: tuple[str, str] | None = None
 
@@ -175,7 +177,7 @@ def _owners(rooms: Iterable[Room]) -> tuple[keras.Layer, ...]:
 
 def _as_functional(model: keras.Model) -> keras.Model:
     if isinstance(model, keras.Sequential) and model.built:
-        return keras.Model(model.inputs, model.outputs, name=model.name)
+        return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     if not (hasattr(model, "inputs") and hasattr(model, "outputs")):
         raise TypeError(
             "`split_model` cuts functional and built Sequential models, which have a graph. "
@@ -253,10 +255,11 @@ def _refuse_skips(start: Any, outputs: Iterable[Any], between: str) -> None:
     above = {id(start._keras_history.operation)}  # the operations that depend on `start`
     while grown := {id(e.target) for e in edges if id(e.source) in above} - above:
         above |= grown
-    if any(id(t._keras_history.operation) not in above for t in outputs):
+    if any(t is start or id(t._keras_history.operation) not in above for t in outputs):
         raise ValueError(
-            f"A model is cut in the order lower, middle, head. Received: no path {between}. "
-            "Name as `low` the layer nearer to the input."
+            "A model is cut in the order lower, middle, head, each with a layer of its own. "
+            f"Received: nothing on the way {between}. "
+            "Name as `low` the layer nearer to the input, and as `high` one below the output."
         )
     skips = [
         (e.source.name, e.target.name)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from tdrec.report import Cell, Cost, Label, Summary
+    from tdrec.summary import Cell, Label, Summary
 
 # CSS variable -> its colour on a light page, on a dark page.
 PALETTE: Mapping[str, tuple[str, str]] = {
@@ -75,28 +75,21 @@ def improvement_by_genre(summary: Summary) -> str:
         [],
         lambda cell: (cell.improvement, cell.improvement_se),
         "improvement",
-        "improvement of RMSE over scratch, in percent",
+        "← worse · improvement of RMSE over scratch, in percent · better →",
         zero=True,
     )
 
 
 def learning_curves(summary: Summary, rows: Sequence[Mapping[str, Any]]) -> str:
     """RMSE on the training rows by step: mean over seeds, as far as all seeds have the step."""
+    curves: dict[tuple[str, str], list[Any]] = {}
+    for row in rows:
+        if row.get("curve"):
+            curves.setdefault((row["genre"], row["label"]), []).append(row["curve"])
     panels = []
     for genre in summary.genres:
-        lines = {}
-        for label in summary.labels:
-            curve = _mean_curve(
-                [
-                    row["curve"]
-                    for row in rows
-                    if row["genre"] == genre.name
-                    and row["label"] == label.name
-                    and row.get("curve")
-                ]
-            )
-            if len(curve):
-                lines[label] = curve
+        lines = {x: _mean_curve(curves.get((genre.name, x.name), [])) for x in summary.labels}
+        lines = {label: curve for label, curve in lines.items() if len(curve)}
         if lines:
             panels.append((genre.name, lines))
     panels = panels[:8]
@@ -112,19 +105,16 @@ def learning_curves(summary: Summary, rows: Sequence[Mapping[str, Any]]) -> str:
         left, gap = 0.66, 0.5
         width = (_WIDTH - left - 0.1 - gap * (columns - 1)) / columns
         for i, (name, lines) in enumerate(panels):
-            row, column = divmod(i, columns)
+            line, column = divmod(i, columns)
             x = left + column * (width + gap)
-            y = top + row * (panel_height + 0.62) + 0.26
+            y = top + line * (panel_height + 0.62) + 0.26
             axes = _add_axes(figure, x, y, width, panel_height)
             for label, curve in lines.items():
-                axes.plot(
-                    *curve.T, color=_colour(label), linestyle=_dash(label, used), linewidth=1.5
-                )
+                axes.plot(*curve.T, color=_colour(label), linestyle=_dash(label, used))
             _fit_curves(axes, list(lines.values()))
             axes.set_title(_shorten(name), loc="left", fontsize=10)
             axes.grid(True)
-            axes.locator_params(axis="x", nbins=5)
-            axes.locator_params(axis="y", nbins=5)
+            axes.locator_params(nbins=5)
             axes.tick_params(axis="y", labelsize=9, labelcolor=_PLACEHOLDER["muted"])
             if column == 0:
                 axes.set_ylabel("training RMSE")
@@ -137,33 +127,29 @@ def learning_curves(summary: Summary, rows: Sequence[Mapping[str, Any]]) -> str:
 
 def student_against_teacher(summary: Summary) -> str:
     """Parameters and latency of every model as bars, beside its RMSE over the complete genres."""
-    panels: list[tuple[str, str, dict[Label, float]]] = []
-
-    def add(kind: str, title: str, value: Callable[[Label], float | None]) -> None:
-        values = {label: value(label) for label in summary.labels}
-        known = {label: x for label, x in values.items() if x is not None}
-        if known:
-            panels.append((kind, title, known))
-
-    def cost(label: Label) -> Cost:
-        return summary.costs[label.name]
-
-    add("bar", "parameters", lambda label: cost(label).params)
-    add("bar", "latency, ms for 256 rows", lambda label: cost(label).latency_ms)
-    if not panels:
-        return ""
+    costs = {label: summary.costs[label.name] for label in summary.labels}
     genres = len(summary.complete)
+    columns: dict[str, dict[Label, float | None]] = {
+        "parameters": {label: cost.params for label, cost in costs.items()},
+        "latency, ms for 256 rows": {label: cost.latency_ms for label, cost in costs.items()},
+    }
+    if all(value is None for values in columns.values() for value in values.values()):
+        return ""
     title = f"RMSE, mean over {genres} genres" if genres > 1 else "RMSE"
-    add("dot", title, lambda label: summary.totals[label.name].rmse)
-
-    models = [x for x in summary.labels if any(x in values for _, _, values in panels)]
+    columns[title] = {label: summary.totals[label.name].rmse for label in summary.labels}
+    panels = [
+        (title, known)
+        for title, values in columns.items()
+        if (known := {label: value for label, value in values.items() if value is not None})
+    ]
+    models = [x for x in summary.labels if any(x in values for _, values in panels)]
     names = [_shorten(label.name) for label in models]
     with _style():
         left = 0.25 + _LETTER * max(len(name) for name in names)
         height, top, gap = 0.27 * len(models) + 0.1, 0.34, 0.3
         figure = _new_figure(height + top + 0.52)
         width = (_WIDTH - left - 0.1 - gap * (len(panels) - 1)) / len(panels)
-        for i, (kind, title, values) in enumerate(panels):
+        for i, (title, values) in enumerate(panels):
             axes = _add_axes(figure, left + i * (width + gap), top, width, height)
             axes.set_title(title, loc="left", fontsize=10)
             axes.set_ylim(len(models) - 0.45, -0.55)
@@ -172,23 +158,23 @@ def student_against_teacher(summary: Summary) -> str:
             places = [models.index(label) for label in values]
             colours = [_colour(label) for label in values]
             numbers = np.array(list(values.values()))
-            if kind == "bar":
-                end = _scale_bars(axes, numbers)
-                axes.grid(True, axis="x")
-                axes.barh(places, numbers, height=0.6, color=colours)
-            else:
+            # Room on the right for the number that stands beside each mark.
+            if title.startswith("RMSE"):
                 low, span = numbers.min(), float(np.ptp(numbers)) or 0.01
-                # room on the right for the number that stands beside each dot
                 axes.set_xlim(low - 0.15 * span, low + 1.75 * span)
                 axes.scatter(numbers, places, color=colours, s=34, zorder=3)
-                axes.locator_params(axis="x", nbins=3)
-                end = None
-            for place, number in zip(places, numbers, strict=True):
-                text = f"{number:.4f}" if kind == "dot" else _short_number(number)
+                texts = [f"{number:.4f}" for number in numbers]
+            else:
+                axes.set_xlim(0, 1.4 * (numbers.max() or 1.0))
+                axes.grid(True, axis="x")
+                axes.barh(places, numbers, height=0.6, color=colours)
+                texts = [_short_number(number) for number in numbers]
+                axes.xaxis.set_major_formatter(lambda value, _: _short_number(value))
+            axes.locator_params(axis="x", nbins=3)
+            for text, point in zip(texts, zip(numbers, places, strict=True), strict=True):
                 axes.annotate(
-                    text, (number if end is None else min(number, end), place), (5, 0),
-                    textcoords="offset points", va="center", fontsize=9,
-                )  # fmt: skip
+                    text, point, (5, 0), textcoords="offset points", va="center", fontsize=9
+                )
         return _svg(figure, "cost", "Size, latency and RMSE of students and teacher")
 
 
@@ -239,11 +225,6 @@ def _dot_plot(
             axes.axhspan(i - 0.5, i + 0.5, color=_PLACEHOLDER["band"], zorder=0, linewidth=0)
         if zero:
             axes.axvline(0, color=_PLACEHOLDER["ink"], linewidth=1.1, zorder=1.5)
-            for x, side, text in ((0, "left", "← worse"), (1, "right", "better →")):
-                axes.annotate(
-                    text, (x, 0), (0, -22), xycoords="axes fraction", textcoords="offset points",
-                    ha=side, va="top", color=_PLACEHOLDER["muted"],
-                )  # fmt: skip
         handles = []
         for lane_number, label in enumerate(labels):
             places, x, error = np.array(drawn[label]).T
@@ -274,14 +255,8 @@ def _dot_plot(
 
 def _mean_curve(curves: Sequence[Sequence[Mapping[str, Any]]]) -> np.ndarray:
     """Array of (step, mean RMSE) over the steps that every curve has."""
-    seeds = [
-        {
-            p["step"]: p["rmse"]
-            for p in curve
-            if p.get("rmse") is not None and math.isfinite(p["rmse"])
-        }
-        for curve in curves
-    ]
+    known = [[p for p in curve if p.get("rmse") is not None] for curve in curves]
+    seeds = [{p["step"]: p["rmse"] for p in c if math.isfinite(p["rmse"])} for c in known]
     steps = sorted(set.intersection(*(set(seed) for seed in seeds))) if seeds else []
     return np.array([(step, np.mean([seed[step] for seed in seeds])) for step in steps], float)
 
@@ -293,22 +268,6 @@ def _fit_curves(axes: Axes, curves: Sequence[np.ndarray]) -> None:
     low, high = late.min(), late.max()
     margin = 0.06 * (high - low) or 0.01
     axes.set_ylim(low - margin, high + margin)
-
-
-def _scale_bars(axes: Axes, numbers: np.ndarray) -> float:
-    """Logarithmic where linear bars would vanish; leaves room for the numbers beside the bars."""
-    low, high = float(numbers.min()), float(numbers.max())
-    if low > 0 and high / low > 30:
-        start = 10 ** math.floor(math.log10(low) - 0.5)
-        axes.set_xscale("log")
-        axes.minorticks_off()
-        axes.set_xlim(start, high * (high / start) ** 0.45)
-        axes.set_xlabel("logarithmic", fontsize=9)
-    else:
-        axes.set_xlim(0, 1.4 * (high or 1.0))
-        axes.locator_params(axis="x", nbins=4)
-    axes.xaxis.set_major_formatter(lambda value, _: _short_number(value))
-    return high
 
 
 def _short_number(value: float) -> str:
@@ -364,8 +323,6 @@ def _legend(figure: Figure, handles: Sequence[Any], names: Sequence[str]) -> Non
         ncols=min(columns, len(names)),
         frameon=False,
         handlelength=1.7,
-        columnspacing=1.6,
-        borderpad=0.2,
         labelspacing=0.35,
     )
     # Set afterwards, since Matplotlib leaves out labels that begin with an underscore.
@@ -387,12 +344,11 @@ def _style() -> Iterator[None]:
                 "svg.hashsalt": "tdrec",
                 "text.parse_math": False,  # a "$" in a label is a "$"
                 "font.size": 10,
-                "axes.titlesize": 10,
                 "axes.labelcolor": _PLACEHOLDER["muted"],
                 "axes.edgecolor": _PLACEHOLDER["rule"],
-                "axes.spines.top": False,
-                "axes.spines.right": False,
                 "axes.spines.left": False,
+                "axes.spines.right": False,
+                "axes.spines.top": False,
                 "axes.axisbelow": True,
                 "text.color": _PLACEHOLDER["ink"],
                 "xtick.color": _PLACEHOLDER["rule"],
@@ -402,6 +358,7 @@ def _style() -> Iterator[None]:
                 "xtick.labelsize": 9,
                 "grid.color": _PLACEHOLDER["rule"],
                 "grid.linewidth": 0.7,
+                "lines.linewidth": 1.5,
             }
         )
         yield
@@ -424,12 +381,8 @@ def _add_axes(figure: Figure, left: float, top: float, width: float, height: flo
 def _svg(figure: Figure, name: str, title: str) -> str:
     """The figure as an `<svg>` element, its ids made unique and its colours turned into CSS."""
     buffer = io.StringIO()
-    figure.savefig(
-        buffer,
-        format="svg",
-        transparent=True,
-        metadata={key: None for key in ("Date", "Creator", "Format", "Type")},
-    )
+    no_metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    figure.savefig(buffer, format="svg", transparent=True, metadata=no_metadata)
     svg = buffer.getvalue()
     view_box = re.search(r'viewBox="[^"]*"', svg)
     assert view_box, "Matplotlib writes a viewBox"

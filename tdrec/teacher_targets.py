@@ -7,6 +7,8 @@ method, seed and trial.
 import hashlib
 import os
 import tempfile
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -56,21 +58,19 @@ class TeacherTargets:
         key = _key(teacher, x)
         if key not in self._traces:
             path = self.directory and self.directory / f"{key}.npz"
-            if path and path.exists():
-                with np.load(path) as stored:
-                    self._traces[key] = Trace(**stored)
-            else:
-                self._traces[key] = self._compute(teacher, x)
+            trace = _read(path) if path and path.exists() else None
+            if trace is None:
+                trace = self._compute(teacher, x)
                 if path:
-                    _write(path, self._traces[key])
+                    _write(path, trace)
+            self._traces[key] = trace
         return self._traces[key]
 
     def _compute(self, teacher: ModelSplit, x: Any) -> Trace:
-        forward = tf.function(lambda batch: tuple(teacher(batch)))
-        parts = [
-            [part.numpy() for part in forward(batch)] for batch in batches(x, self.batch_size)
-        ]
-        return Trace(*(np.concatenate(field).astype("float32") for field in zip(*parts, strict=True)))
+        parts = [teacher(batch) for batch in batches(x, self.batch_size)]
+        return Trace(
+            *(np.concatenate(field).astype("float32") for field in zip(*parts, strict=True))
+        )
 
 
 def attach(x: Any, targets: Trace, fields: tuple[str, ...]) -> dict[str, Any]:
@@ -92,6 +92,12 @@ def detach(x: Any) -> tuple[Any, dict[str, Any] | None]:
     if isinstance(x, dict) and set(x) == {_INPUTS, _TARGETS}:
         return x[_INPUTS], x[_TARGETS]
     return x, None
+
+
+def on_inputs(function: Callable[[Any], Any], x: Any) -> Any:
+    """Applies a function to the inputs, and leaves the targets that they carry as they are."""
+    inputs, targets = detach(x)
+    return function(inputs) if targets is None else {_INPUTS: function(inputs), _TARGETS: targets}
 
 
 def batches(
@@ -138,9 +144,20 @@ def _key(teacher: ModelSplit, x: Any) -> str:
     arrays = [np.asarray(v) for layer in teacher.layers for v in layer.variables]
     for array in [*arrays, *keras.tree.flatten(x), *(t.numpy() for t in teacher(few))]:
         array = np.ascontiguousarray(array)
+        if array.dtype == object:  # strings, of which the array holds the addresses
+            array = tf.convert_to_tensor(array).numpy().astype("S")
         digest.update(f"{array.dtype}{array.shape}".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()
+
+
+def _read(path: Path) -> Trace | None:
+    """The trace in the file, None if it is damaged (a disk that was full, a copy cut short)."""
+    try:
+        with np.load(path) as stored:
+            return Trace(**stored)
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile):
+        return None
 
 
 def _write(path: Path, trace: Trace) -> None:

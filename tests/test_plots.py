@@ -7,32 +7,15 @@ import matplotlib
 import numpy as np
 import pytest
 
-from tdrec import plots, report
+from result_rows import LABELS, make_row, make_study
+from tdrec import plots
+from tdrec.summary import Label, summarise
 
-LABELS = {"Bias": "bias", "Teacher": "teacher", "Scratch": "scratch", "LD": "ld", "FD": "fd"}
-LABELS |= {"FitNet": "fitnet", "TD k=1": "td", "TD k=2": "td"}
 NAMESPACES = {"xmlns": "http://www.w3.org/2000/svg", "xmlns:xlink": "http://www.w3.org/1999/xlink"}
 
 
-def make_row(genre="War", label="Scratch", seed=0, rmse=1.0, **changes):
-    row = {"genre": genre, "label": label, "method": LABELS.get(label, "td"), "seed": seed}
-    row |= {"rmse": rmse, "n_train": 8459, "n_test": 939, "params": 61234, "latency_ms": 1.9}
-    row["curve"] = [{"step": 50 * i, "rmse": rmse + 1 / i, "loss": 1.0} for i in range(1, 21)]
-    return row | changes
-
-
-def make_study(genres):
-    random_numbers = np.random.default_rng(0)
-    return [
-        make_row(f"Genre-{g}", label, seed, float(random_numbers.normal(1, 0.02)), n_train=99 - g)
-        for g in range(genres)
-        for label in LABELS
-        for seed in range(1 if label in ("Bias", "Teacher") else 3)
-    ]
-
-
 def draw_all(rows):
-    summary = report.summarise(rows)
+    summary = summarise(rows)
     return {
         "rmse": plots.rmse_by_genre(summary),
         "improvement": plots.improvement_by_genre(summary),
@@ -119,12 +102,12 @@ def test_sizes_of_any_ratio_can_be_drawn(params):
 
 
 def test_labels_of_one_method_share_its_colour_and_differ_in_marker_and_line():
-    labels = report.summarise(make_study(1)).labels
+    labels = summarise(make_study(1)).labels
     one, two = (label for label in labels if label.method == "td")
     assert plots._colour(one) == plots._colour(two)
     assert plots._marker(one, labels) != plots._marker(two, labels)
     assert plots._dash(one, labels) != plots._dash(two, labels)
-    own = report.Label("mine", "my method")
+    own = Label("mine", "my method")
     assert plots._colour(own) not in {plots._colour(label) for label in labels}
 
 

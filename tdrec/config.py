@@ -1,0 +1,104 @@
+"""The configuration of an experiment: plain data, known before anything heavy is imported."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+NAMES = {
+    "bias": "Bias",
+    "teacher": "Teacher",
+    "scratch": "Scratch",
+    "ld": "LD",
+    "fd": "FD",
+    "fitnet": "FitNet",
+    "hybrid": "Hybrid",
+    "td": "TD",
+}
+"""Short names of all that a table can show, and how it is written there."""
+
+REFERENCES = ("bias", "teacher")
+"""What every table shows beside the students: they are evaluated, not distilled."""
+
+METHODS = tuple(name for name in NAMES if name not in REFERENCES)
+"""Short names of the methods that train a student."""
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Sizes of a rating model; see `tdrec.models.rating_mlp`."""
+
+    units: tuple[int, int]
+    id_dim: int
+    text_dim: int
+    dropout: float = 0.0
+
+
+@dataclass(frozen=True)
+class ExperimentConfig:
+    """All that decides an experiment but data, genre, method and seed.
+
+    The defaults were chosen on validation slices of the training rows, never on evaluation rows.
+
+    Attributes:
+        regime: Name of the set of defaults that it started from.
+        teacher: The teacher's sizes; the defaults are the paper's.
+        student: The student's; the defaults are a quarter of the teacher's.
+        id_dropout: Share of the ids replaced by out-of-vocabulary while training, by input.
+        batch_size: Rows of a student's step.
+        learning_rate: Adam's, of a student; constant.
+        steps: Steps of a student.
+        ema: Momentum of the moving average of the weights, which is what a model ends with.
+        teacher_batch_size: Rows of a teacher's step.
+        teacher_learning_rate: Adam's, of the teacher; constant.
+        teacher_epochs: At most; the number is chosen on a validation slice of the training rows.
+        teacher_seed: The one teacher is shared by all students.
+        methods: Arguments of the methods that differ from `METHOD_DEFAULTS`, by short name.
+    """
+
+    regime: str = "strong"
+    teacher: ModelConfig = ModelConfig(units=(512, 256), id_dim=100, text_dim=50, dropout=0.3)
+    student: ModelConfig = ModelConfig(units=(128, 64), id_dim=25, text_dim=13)
+    id_dropout: Mapping[str, float] = field(default_factory=lambda: {"user": 0.5, "movie": 0.05})
+    batch_size: int = 256
+    learning_rate: float = 3e-3
+    steps: int = 240
+    ema: float = 0.98
+    teacher_batch_size: int = 1024
+    teacher_learning_rate: float = 2e-3
+    teacher_epochs: int = 12
+    teacher_seed: int = 0
+    methods: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def arguments(self, method: str) -> dict[str, Any]:
+        """Arguments of a method in this experiment."""
+        return {**METHOD_DEFAULTS.get(method, {}), **self.methods.get(method, {})}
+
+    def label(self, method: str) -> str:
+        """How tables name a method: TD by its rounds, and any by what is not its default."""
+        changed = dict(self.methods.get(method, {}))
+        rounds = f" k={self.arguments(method)['rounds']}" if method == "td" else ""
+        changed.pop("rounds", None)
+        return NAMES[method] + rounds + "".join(f" {k}={v:g}" for k, v in sorted(changed.items()))
+
+
+METHOD_DEFAULTS: dict[str, dict[str, Any]] = {
+    "ld": {"weight": 1.0},
+    "fd": {"weight": 3.0},
+    "fitnet": {"weight": 3.0},
+    "hybrid": {"label_weight": 1.0, "feature_weight": 3.0},
+    "td": {
+        "rounds": 2,
+        "interaction_weight": 10.0,
+        "message_weight": 3.0,
+        "state_weight": 3.0,
+    },
+}
+"""Arguments of the methods in the MovieLens experiments, where they are not those of the class."""
+
+_STRONG = ExperimentConfig()
+
+REGIMES: dict[str, ExperimentConfig] = {
+    "strong": _STRONG,
+    "paper": replace(_STRONG, regime="paper", id_dropout={}),
+}
+"""`strong`: id dropout, on by default. `paper`: as close to the paper as it describes itself."""

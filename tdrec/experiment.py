@@ -1,0 +1,369 @@
+"""One experiment: a teacher of all genres, and students of one genre each, by any method.
+
+Everything is decided by an `ExperimentConfig` and a seed. Evaluation rows are read once, after
+training, and choose nothing.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+import time
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tdrec import methods
+from tdrec.config import REFERENCES, ExperimentConfig, ModelConfig
+from tdrec.data import FeatureEncoder, Ratings, split_by_time
+from tdrec.distiller import Distiller
+from tdrec.evaluation import BiasModel, Scores, is_cold, score
+from tdrec.model_split import ModelSplit, split_model
+from tdrec.models.id_dropout import drop_ids
+from tdrec.models.rating_mlp import HIGH, LOW, multiply_adds, rating_mlp
+from tdrec.teacher_targets import TeacherTargets, attach, batches, on_inputs
+
+_LOG_EVERY = 20  # steps of one point of a learning curve, and of one call of the compiled loop
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one run gave.
+
+    Attributes:
+        row: One row of `results.jsonl`, without the data's description.
+        model: The trained student, until the next run trains it anew; None for the references.
+        encoder: The student's vocabularies; None for the references.
+    """
+
+    row: dict[str, Any]
+    model: keras.Model | None = None
+    encoder: FeatureEncoder | None = None
+
+
+@dataclass(frozen=True)
+class Segment:
+    """The rows of one genre, and their features for the student and for the teacher."""
+
+    train: Ratings
+    test: Ratings
+    encoder: FeatureEncoder
+    student_train: dict[str, np.ndarray]
+    student_test: dict[str, np.ndarray]
+    teacher_train: dict[str, np.ndarray]
+    teacher_test: dict[str, np.ndarray]
+
+
+class Experiment:
+    """Runs of one configuration on one data set, sharing the split and the teacher.
+
+    Args:
+        ratings: All ratings.
+        config: The configuration.
+        cache_dir: Where the trained teacher is kept, by the hash of data and configuration.
+
+    Example:
+        >>> experiment = Experiment(load("simulated"), REGIMES["strong"], cache_dir)
+        >>> experiment.run("Drama", "td", seed=0).row["rmse"]
+    """
+
+    def __init__(self, ratings: Ratings, config: ExperimentConfig, cache_dir: str | Path) -> None:
+        self.ratings = ratings
+        self.config = config
+        self.cache_dir = Path(cache_dir)
+        self.holdout = split_by_time(ratings)
+        self._segment: tuple[str, Segment] | None = None
+        self._targets = TeacherTargets()
+        self._compiled: tuple[tuple[str, str], Distiller] | None = None
+        self._latencies: dict[str, float] = {}
+
+    def key(self, genre: str, method: str, seed: int | None) -> str:
+        """Hash of all that decides a run: two runs of one key have the same result."""
+        config = self._teacher_config() if method in REFERENCES else asdict(self.config)
+        config["methods"] = self.config.arguments(method)
+        return _hash(self.ratings.fingerprint, config, genre, method, seed)
+
+    @property
+    def study(self) -> str:
+        """Hash of data and configuration but the methods' arguments: what is comparable."""
+        return _hash(self.ratings.fingerprint, asdict(replace(self.config, methods={})))
+
+    def run(self, genre: str, method: str, seed: int | None) -> Result:
+        """One run: trains what has to be trained, and evaluates it on the genre's evaluation rows.
+
+        Args:
+            genre: A genre of the data.
+            method: A method's short name, `"teacher"` or `"bias"`.
+            seed: Decides the student's initial weights, the order of rows and the dropped ids.
+
+        Returns:
+            The `Result`.
+        """
+        segment = self._load_segment(genre)
+        if method == "bias":
+            result = self._run_bias(segment)
+        elif method == "teacher":
+            result = self._run_teacher(segment)
+        else:
+            result = self._run_student(genre, segment, method, int(seed or 0))
+        about = {
+            "genre": genre,
+            "method": method,
+            "label": self.config.label(method),
+            "seed": seed,
+            "n_train": len(segment.train),
+            "n_test": len(segment.test),
+            "cold_share": float(is_cold(segment.test, segment.train).mean()),
+            "key": self.key(genre, method, seed),
+        }
+        return replace(result, row={**about, **result.row})
+
+    @cached_property
+    def teacher(self) -> keras.Model:
+        """The all-genre teacher: from the cache, or trained now and put there."""
+        path = self.teacher_path
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            model = self._train_teacher()
+            with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+                model.save(Path(folder) / path.name)
+                os.replace(Path(folder) / path.name, path)
+        # Loaded also when it was trained just now, so that both ways give the same teacher.
+        return keras.models.load_model(path)
+
+    @property
+    def teacher_path(self) -> Path:
+        """Where the teacher is cached."""
+        key = _hash(self.ratings.fingerprint, self._teacher_config())
+        return self.cache_dir / f"teacher-{key}.keras"
+
+    @cached_property
+    def teacher_encoder(self) -> FeatureEncoder:
+        """The vocabularies of all training rows."""
+        return FeatureEncoder.fit(self.holdout.train)
+
+    def _teacher_config(self) -> dict[str, Any]:
+        config = asdict(self.config)
+        names = [name for name in config if name.startswith("teacher")]
+        return {name: config[name] for name in (*names, "id_dropout", "ema")}
+
+    def _train_teacher(self) -> keras.Model:
+        """Chooses the number of epochs on the latest tenth of the training rows, then uses all."""
+        earlier = split_by_time(self.holdout.train)
+        _, history = self._fit_teacher(
+            earlier.train,
+            self.config.teacher_epochs,
+            validation_data=batches(
+                (FeatureEncoder.fit(earlier.train).encode(earlier.test), _ratings(earlier.test)),
+                4096,
+            ),
+            callbacks=[
+                keras.callbacks.SwapEMAWeights(),  # what is validated is what will be used
+                keras.callbacks.EarlyStopping("val_rmse", patience=2, mode="min"),
+            ],
+        )
+        epochs = int(np.argmin(history["val_rmse"])) + 1
+        return self._fit_teacher(self.holdout.train, epochs)[0]
+
+    def _fit_teacher(
+        self, train: Ratings, epochs: int, **fit_arguments: Any
+    ) -> tuple[keras.Model, dict[str, list[float]]]:
+        config = self.config
+        keras.utils.set_random_seed(config.teacher_seed)
+        encoder = FeatureEncoder.fit(train)
+        model = _rating_model(config.teacher, encoder, train, "teacher")
+        model.compile(
+            _adam(config.teacher_learning_rate, config.ema),
+            loss="mse",
+            metrics=[keras.metrics.RootMeanSquaredError(name="rmse")],
+            jit_compile=False,  # XLA's random numbers, for the dropout, are slow on a CPU
+        )
+        rows = batches(
+            (encoder.encode(train), _ratings(train)),
+            config.teacher_batch_size,
+            shuffle=True,
+            seed=config.teacher_seed,
+        )
+        history = model.fit(
+            self._with_id_dropout(rows, config.teacher_seed),
+            epochs=epochs,
+            verbose=0,
+            shuffle=False,
+            **fit_arguments,
+        )
+        return model, history.history
+
+    def _with_id_dropout(self, dataset: tf.data.Dataset, seed: int) -> tf.data.Dataset:
+        rates = {name: rate for name, rate in self.config.id_dropout.items() if rate}
+        if not rates:
+            return dataset
+
+        def drop(data: Any, draw: Any) -> Any:
+            x, y = data
+            return on_inputs(lambda inputs: drop_ids(inputs, rates, draw), x), y
+
+        draws = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True)
+        return tf.data.Dataset.zip(dataset, draws).map(drop).prefetch(2)
+
+    def _load_segment(self, genre: str) -> Segment:
+        """The genre's rows, kept until another genre is asked for."""
+        if self._segment is None or self._segment[0] != genre:
+            train, test = self.holdout.train.of_genre(genre), self.holdout.test.of_genre(genre)
+            encoder = FeatureEncoder.fit(train)
+            segment = Segment(
+                train,
+                test,
+                encoder,
+                student_train=encoder.encode(train),
+                student_test=encoder.encode(test),
+                teacher_train=self.teacher_encoder.encode(train),
+                teacher_test=self.teacher_encoder.encode(test),
+            )
+            self._segment = (genre, segment)
+            self._targets = TeacherTargets()
+        return self._segment[1]
+
+    def _run_bias(self, segment: Segment) -> Result:
+        start = time.perf_counter()
+        model = BiasModel.fit(segment.train)
+        seconds = time.perf_counter() - start
+        scores = score(model.predict(segment.test), segment.test, segment.train)
+        return Result({**asdict(scores), "params": model.params, "train_seconds": seconds})
+
+    def _run_teacher(self, segment: Segment) -> Result:
+        scores = _score(self.teacher, segment.teacher_test, segment)
+        return Result(
+            {**asdict(scores), **self._cost("teacher", self.teacher, segment.teacher_test)}
+        )
+
+    def _run_student(self, genre: str, segment: Segment, name: str, seed: int) -> Result:
+        config = self.config
+        fresh = self._new_distiller(segment, name, seed)
+        if self._compiled is None or self._compiled[0] != (genre, name):
+            fresh.compile(
+                _adam(config.learning_rate, config.ema),
+                loss="mse",
+                metrics=[keras.metrics.RootMeanSquaredError(name="rmse")],
+                jit_compile=True,
+                steps_per_execution=_LOG_EVERY,
+            )
+            self._compiled = ((genre, name), fresh)
+        distiller = self._compiled[1]
+        _restart(distiller, fresh)
+        x: Any = segment.student_train
+        if fields := distiller.method.teacher_fields:
+            x = attach(x, self._targets(distiller.teacher, segment.teacher_train), fields)
+        rows = batches(
+            (x, _ratings(segment.train)),
+            min(config.batch_size, len(segment.train)),
+            shuffle=True,
+            seed=seed,
+            drop_remainder=True,
+        )
+        start = time.perf_counter()
+        history = distiller.fit(
+            self._with_id_dropout(rows.repeat(), seed),
+            steps_per_epoch=_LOG_EVERY,
+            epochs=config.steps // _LOG_EVERY,
+            verbose=0,
+            shuffle=False,
+        ).history
+        seconds = time.perf_counter() - start
+        curve = [
+            {"step": (i + 1) * _LOG_EVERY, **{term: values[i] for term, values in history.items()}}
+            for i in range(len(history["loss"]))
+        ]
+        student = distiller.student_layers[0]
+        scores = _score(student, segment.student_test, segment)
+        cost = self._cost(genre, student, segment.student_test)
+        row = {**asdict(scores), **cost, "train_seconds": seconds, "curve": curve}
+        return Result(row, student, segment.encoder)
+
+    def _new_distiller(self, segment: Segment, name: str, seed: int) -> Distiller:
+        keras.utils.set_random_seed(seed)
+        student = _rating_model(self.config.student, segment.encoder, segment.train, "student")
+        method = methods.get(name, **self.config.arguments(name))
+        teacher = self._teacher_split if method.teacher_fields else None
+        return Distiller(split_model(student, low=LOW, high=HIGH), teacher, method)
+
+    @cached_property
+    def _teacher_split(self) -> ModelSplit:
+        return split_model(self.teacher, low=LOW, high=HIGH)
+
+    def _cost(
+        self, name: str, model: keras.Model, features: dict[str, np.ndarray]
+    ) -> dict[str, Any]:
+        """Parameters, multiplications and latency; the latter is measured once a model's shape."""
+        if name not in self._latencies:
+            self._latencies[name] = _latency_ms(model, features)
+        return {
+            "params": model.count_params(),
+            "multiply_adds": multiply_adds(model),
+            "latency_ms": self._latencies[name],
+        }
+
+
+def _hash(*parts: Any) -> str:
+    text = json.dumps(parts, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _rating_model(
+    config: ModelConfig, encoder: FeatureEncoder, train: Ratings, name: str
+) -> keras.Model:
+    sizes = {
+        "user": encoder.users.size,
+        "movie": encoder.movies.size,
+        "word": encoder.words.size,
+        "genre": len(encoder.genre_names),
+        "title": encoder.title_words,
+    }
+    mean = float(train.values.mean(dtype=np.float64))
+    return rating_mlp(sizes, **asdict(config), mean_rating=mean, name=name)
+
+
+def _adam(learning_rate: float, ema: float) -> keras.optimizers.Optimizer:
+    """Adam that leaves the moving average of the weights in the model when `fit` ends."""
+    return keras.optimizers.Adam(learning_rate, use_ema=True, ema_momentum=ema)
+
+
+def _ratings(ratings: Ratings) -> np.ndarray:
+    return ratings.values[:, None]
+
+
+def _restart(distiller: Distiller, fresh: Distiller) -> None:
+    """Takes a compiled distiller back to the start of training, with the weights of a fresh one.
+
+    Compiling takes longer than training, and the seeds of one genre and method can share it.
+    """
+    for layer, initial in (
+        (distiller.student_layers[0], fresh.student_layers[0]),
+        (distiller.method, fresh.method),
+    ):
+        for variable, value in zip(layer.variables, initial.variables, strict=True):
+            variable.assign(value)
+    for variable in distiller.optimizer.variables:  # Adam's step number, moments and averages
+        if variable is not distiller.optimizer.learning_rate:
+            variable.assign(keras.ops.zeros_like(variable))
+
+
+def _score(model: keras.Model, features: dict[str, np.ndarray], segment: Segment) -> Scores:
+    predictions = [model(batch, training=False) for batch in batches(features, 8192)]
+    return score(np.concatenate(predictions), segment.test, segment.train)
+
+
+def _latency_ms(model: keras.Model, features: dict[str, np.ndarray], rows: int = 256) -> float:
+    """Median time of one batch of predictions, milliseconds."""
+    batch = {name: tf.convert_to_tensor(values[:rows]) for name, values in features.items()}
+    predict = tf.function(lambda x: model(x, training=False))
+    times = []
+    for _ in range(22):
+        start = time.perf_counter()
+        predict(batch).numpy()
+        times.append(time.perf_counter() - start)
+    return float(np.median(times[2:])) * 1e3

@@ -1,0 +1,339 @@
+"""Distils students for genres of MovieLens and reports their RMSE.
+
+Example:
+
+    python -m tdrec.run --genre=Drama --method=td --data=ml-100k.zip
+"""
+
+import contextlib
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+
+import tdrec
+from tdrec.config import METHODS, REFERENCES, REGIMES, ExperimentConfig
+from tdrec.data import Ratings, check_source, load, split_by_time
+from tdrec.results import read_rows, replace_file, write_rows
+
+MIN_TEST_ROWS = 20
+"""Evaluation rows below which a genre's RMSE says nothing."""
+
+DENSE_TEST_ROWS = 500
+"""`--genre=all` takes the genres with more evaluation rows than this, as the paper does."""
+
+GROUPS = {
+    "What to run": ("genre", "method", "seeds", "data", "out"),
+    "How to train": ("regime", "steps", "batch_size", "learning_rate", "embeddings"),
+    "How to distil": ("rounds", "weight", "interaction_weight", "message_weight", "state_weight"),
+    "Other": ("cache",),
+}
+
+flags.DEFINE_string("genre", "Drama", "One genre, a comma list, 'top8' or 'all' (> 500 test rows).")
+flags.DEFINE_string("method", "td", f"One of {', '.join(METHODS)}; a comma list; or 'all'.")
+flags.DEFINE_integer("seeds", 3, "Students of each kind, with seeds 0 to N-1.", lower_bound=1)
+flags.DEFINE_string(
+    "data",
+    "auto",
+    "Folder or zip of MovieLens, 'tfds', 'tfds:CONFIG' or 'simulated'. 'auto': TDREC_DATA, else "
+    "TFDS, else simulated.",
+)
+flags.DEFINE_string("out", "results", "Folder for results.jsonl, report.md, report.html, students.")
+flags.DEFINE_enum(
+    "regime", "strong", list(REGIMES), "'strong': id dropout. 'paper': as the paper describes."
+)
+flags.DEFINE_integer("steps", None, "Training steps of a student, a multiple of 20.")
+flags.DEFINE_integer("batch_size", None, "Rows of a student's step.", lower_bound=1)
+flags.DEFINE_float("learning_rate", None, "Adam's, of a student.")
+flags.DEFINE_enum(
+    "embeddings", "quarter", ["quarter", "full"], "Width of a student's, against the teacher's."
+)
+flags.DEFINE_integer("rounds", None, "td: rounds of communication, k.", lower_bound=0)
+flags.DEFINE_float("weight", None, "ld, fd, fitnet, hybrid: weight of the distillation loss.")
+flags.DEFINE_float("interaction_weight", None, "td: w1.")
+flags.DEFINE_float("message_weight", None, "td: w2, message consistency.")
+flags.DEFINE_float("state_weight", None, "td: w3, state consistency.")
+flags.DEFINE_string("cache", None, "Folder of trained teachers. Default: ~/.cache/tdrec.")
+
+FLAGS = flags.FLAGS
+
+
+class UsageError(ValueError):
+    """A wrong value on the command line; the message is all that the user has to see."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One planned run."""
+
+    genre: str
+    method: str
+    seed: int | None
+
+
+def main(argv: list[str]) -> int:
+    """Parses the command line, makes the runs that are missing, and writes the report.
+
+    Args:
+        argv: The command line, program name first.
+
+    Returns:
+        The exit status: 0, 2 for a wrong value, 130 after Ctrl-C.
+    """
+    if {"-h", "--help", "-help"} & set(argv[1:]):
+        print(help_text())
+        return 0
+    try:
+        rest = FLAGS(argv)[1:]
+        if rest:
+            raise UsageError(f"unexpected argument {rest[0]!r}: every flag is written --name=value")
+        methods, config = read_methods(FLAGS.method), read_config()
+        check_source(FLAGS.data)
+        ratings = load(FLAGS.data)
+        genres = read_genres(FLAGS.genre, ratings)
+        out = Path(FLAGS.out)
+        out.mkdir(parents=True, exist_ok=True)
+    except (ValueError, OSError, flags.Error) as error:
+        print(f"tdrec: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    for warning in ratings.warnings:
+        print(f"\n*** {warning}\n", file=sys.stderr)
+    seeds = range(FLAGS.seeds)
+    runs: list[Run] = []
+    for genre in genres:
+        runs += [Run(genre, reference, None) for reference in REFERENCES]
+        runs += [Run(genre, method, seed) for method in methods for seed in seeds]
+    command = f"python -m tdrec.run {shlex.join(argv[1:])}".strip()
+    try:
+        run_all(ratings, config, runs, out, command)
+    except KeyboardInterrupt:
+        print(
+            "\ntdrec: interrupted. What is finished is on disk; the same command goes on from there.",
+            file=sys.stderr,
+        )
+        return 130
+    return 0
+
+
+def help_text() -> str:
+    """The flags in groups, with their defaults."""
+    lines = [__doc__.strip(), ""]
+    for group, names in GROUPS.items():
+        lines += [f"{group}:"]
+        for name in names:
+            flag = FLAGS[name]
+            default = "" if flag.default is None else f" [{flag.default}]"
+            lines.append(f"  --{name:<20}{flag.help}{default}")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def read_methods(text: str) -> tuple[str, ...]:
+    """The methods that were asked for; scratch is always among them, to compare with."""
+    names = METHODS if text == "all" else _listed(text)
+    for name in names:
+        if name not in METHODS:
+            raise UsageError(
+                f"--method must name {', '.join(METHODS)} or 'all'. Received: {name!r}."
+            )
+    return tuple(m for m in METHODS if m in names or m == "scratch")
+
+
+def read_genres(text: str, ratings: Ratings) -> tuple[str, ...]:
+    """The genres that were asked for, in the order of their training rows."""
+    holdout = split_by_time(ratings)
+    train, test = holdout.train.genre_counts(), holdout.test.genre_counts()
+    by_density = sorted(train, key=lambda g: (-train[g], g))
+    if text in ("all", "top8"):
+        dense = [g for g in by_density if test[g] > DENSE_TEST_ROWS]
+        names = dense[:8] if text == "top8" else dense
+        if not names:
+            raise UsageError(
+                f"--genre={text} takes genres with more than {DENSE_TEST_ROWS} evaluation rows. "
+                f"Received: data whose largest has {max(test.values())}. Name the genres."
+            )
+        return tuple(names)
+    names = _listed(text)
+    for name in names:
+        if name not in test:
+            raise UsageError(
+                f"--genre must name {', '.join(by_density)}, 'top8' or 'all'. Received: {name!r}."
+            )
+        if test[name] < MIN_TEST_ROWS or not train[name]:
+            usable = [g for g in by_density if test[g] >= MIN_TEST_ROWS and train[g]]
+            raise UsageError(
+                f"A genre needs {MIN_TEST_ROWS} evaluation rows and a training row. Received: "
+                f"{name!r} with {test[name]} and {train[name]}. Large enough: {', '.join(usable)}."
+            )
+    return tuple(g for g in by_density if g in names)
+
+
+def read_config() -> ExperimentConfig:
+    """The regime's configuration with the flags that were given."""
+    config = REGIMES[FLAGS.regime]
+    for name in ("steps", "batch_size", "learning_rate"):
+        if (value := FLAGS[name].value) is not None:
+            if not value > 0 or (name == "steps" and value % 20):
+                rule = "a positive multiple of 20" if name == "steps" else "positive"
+                raise UsageError(f"--{name} must be {rule}. Received: {value}.")
+            config = replace(config, **{name: value})
+    if FLAGS.embeddings == "full":
+        wide = replace(
+            config.student, id_dim=config.teacher.id_dim, text_dim=config.teacher.text_dim
+        )
+        config = replace(config, student=wide)
+    given: dict[str, dict[str, Any]] = {}
+
+    def give(method: str, argument: str, flag: str) -> None:
+        if (value := FLAGS[flag].value) is not None:
+            given.setdefault(method, {})[argument] = value
+
+    for flag in ("weight", "interaction_weight", "message_weight", "state_weight"):
+        value = FLAGS[flag].value
+        if value is not None and (not value >= 0 or (flag == "weight" and value == 0)):
+            rule = "positive" if flag == "weight" else "at least 0"
+            raise UsageError(f"--{flag} must be {rule}. Received: {value:g}.")
+    for method in ("ld", "fd", "fitnet"):
+        give(method, "weight", "weight")
+    give("hybrid", "label_weight", "weight")
+    give("hybrid", "feature_weight", "weight")
+    for argument in ("rounds", "interaction_weight", "message_weight", "state_weight"):
+        give("td", argument, argument)
+    return replace(config, methods=given)
+
+
+def run_all(
+    ratings: Ratings, config: ExperimentConfig, runs: list[Run], out: Path, command: str
+) -> None:
+    """Makes the runs that `results.jsonl` does not have yet, each written as it ends."""
+    with quiet_tensorflow():
+        from tdrec.experiment import Experiment
+    from tqdm import tqdm
+
+    experiment = Experiment(ratings, config, cache_dir())
+    path = out / "results.jsonl"
+    done = {row["key"] for row in read_rows(path)} if path.exists() else set()
+    about = describe(experiment)
+    keys = {run: experiment.key(run.genre, run.method, run.seed) for run in runs}
+    missing = [run for run in runs if keys[run] not in done]
+    print(f"{len(runs) - len(missing)} of {len(runs)} runs are done already; {len(missing)} to go.")
+    for run in (bar := tqdm(missing, unit="run", leave=False)):
+        bar.set_description(f"{run.genre} {config.label(run.method)}")
+        result = experiment.run(run.genre, run.method, run.seed)
+        row = {**result.row, **about}
+        if result.model is not None and result.encoder is not None:
+            row["model"] = str(save_student(result, out, about["study"]).relative_to(out))
+            row["model_bytes"] = (out / row["model"]).stat().st_size
+        elif run.method == "teacher":
+            row["model_bytes"] = experiment.teacher_path.stat().st_size
+        write_rows(path, [*(read_rows(path) if path.exists() else []), row])
+        bar.set_postfix(rmse=f"{row['rmse']:.4f}")
+    report(path, out, about["study"], command)
+
+
+def report(path: Path, out: Path, study: str, command: str) -> None:
+    """Writes the report of one study's rows, and prints its table."""
+    from tdrec.report import write_report
+
+    rows = read_rows(path)
+    shown = [row for row in rows if row["study"] == study]
+    notes = []
+    if len(rows) > len(shown):
+        notes.append(
+            f"{len(rows) - len(shown)} rows of {path.name} have another configuration or other "
+            "data, and are not shown."
+        )
+    markdown, html = write_report(shown, out, command, notes)
+    print(f"{markdown}\n{html}")
+
+
+def save_student(result: Any, out: Path, study: str) -> Path:
+    """Saves a student as `.keras`, with its vocabularies as JSON beside it."""
+    row = result.row
+    folder = out / "students" / study
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"{row['genre']}-{row['label']}-seed{row['seed']}".replace(" ", "-").replace("/", "-")
+    path = folder / f"{name}.keras"
+    temporary = folder / f".{name}.{os.getpid()}.keras"
+    try:
+        result.model.save(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    replace_file(path.with_suffix(".json"), result.encoder.to_json())
+    return path
+
+
+def describe(experiment: Any) -> dict[str, Any]:
+    """What all rows of a study say of data, configuration and code."""
+    holdout, ratings = experiment.holdout, experiment.ratings
+    return {
+        "study": experiment.study,
+        "data": {
+            "name": ratings.name,
+            "sha256": ratings.fingerprint,
+            "warnings": list(ratings.warnings),
+            "n_train": len(holdout.train),
+            "n_test": len(holdout.test),
+            "cut": holdout.cut,
+            "ties": holdout.ties,
+            "cold_share": holdout.cold_share,
+            "unseen_movie_share": holdout.unseen_movie_share,
+        },
+        "config": asdict(experiment.config),
+        "versions": {
+            "python": platform.python_version(),
+            "tensorflow": version("tensorflow"),
+            "keras": version("keras"),
+            "tdrec": tdrec.__version__,
+        },
+        "git": git_revision(),
+    }
+
+
+def git_revision() -> str | None:
+    """The commit of the code, marked `-dirty` if it was changed; None outside of a checkout."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def cache_dir() -> Path:
+    """Where teachers are kept: `--cache`, else the user's cache folder."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(FLAGS.cache) if FLAGS.cache else Path(base) / "tdrec"
+
+
+@contextlib.contextmanager
+def quiet_tensorflow() -> Iterator[None]:
+    """Keeps what TensorFlow's C++ code writes while it loads off the screen, errors excepted."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    sys.stderr.flush()
+    screen = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(screen, 2)
+            os.close(screen)
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip()) or (text,)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))
