@@ -110,7 +110,7 @@ class Distiller(keras.Model):
                 student,
                 teacher,
                 student_middle=self.student.interpret,
-                teacher_middle=self.teacher.interpret if self.teacher else None,
+                teacher_middle=self._interpret_as_teacher,
                 sample_weight=sample_weight,
                 training=True,
             )
@@ -182,11 +182,14 @@ class Distiller(keras.Model):
     def _teacher_trace(self, inputs: Any, targets: dict[str, Tensor] | None) -> Trace:
         """The teacher's targets of a batch, constants, in the fields that the method reads."""
         fields = self.method.teacher_fields
-        if fields and targets is None:
-            targets = self._required_teacher()(inputs)._asdict()
+        if targets is None:
+            targets = self._required_teacher()(inputs)._asdict() if fields else {}
         return Trace(
             **{f: ops.stop_gradient(targets[f]) if f in fields else None for f in Trace._fields}
         )
+
+    def _interpret_as_teacher(self, low: Tensor) -> Tensor:
+        return self._required_teacher().interpret(low)
 
     def _required_teacher(self) -> ModelSplit:
         if self.teacher is None:

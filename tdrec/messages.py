@@ -105,7 +105,7 @@ class MessageEncoder(_Codec):
                 f"into one message. Received: shapes {low_shape} and {high_shape}. "
                 "Cut the model where both states are a vector an example, or both one a token."
             )
-        self.body.build((*low_shape[:-1], low_shape[-1] + high_shape[-1]))
+        self.body.build((*low_shape[:-1], (low_shape[-1] or 0) + (high_shape[-1] or 0)))
 
     def call(self, low: Tensor, high: Tensor, training: bool = False) -> Tensor:
         return self.body(ops.concatenate([low, high], axis=-1), training=training)

@@ -523,7 +523,7 @@ METHODS: dict[str, type[Method]] = {
 }
 
 
-def get(name: str, **arguments: Any) -> Method:
+def get(name: str, /, **arguments: Any) -> Method:
     """The method of this short name.
 
     Args:

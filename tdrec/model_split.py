@@ -191,7 +191,7 @@ def _inline(model: keras.Model, paths: set[str]) -> keras.Model:
     """The same graph, of the same layers, with the nested models at `paths` opened up."""
     if not paths:
         return model
-    inner_paths = {path.partition("/")[0]: set() for path in paths}
+    inner_paths: dict[str, set[str]] = {path.partition("/")[0]: set() for path in paths}
     for path in paths:
         first, _, rest = path.partition("/")
         inner_paths[first] |= {rest} - {""}

@@ -116,7 +116,7 @@ def main(argv: list[str]) -> int:
         run_all(ratings, config, runs, out, command)
     except KeyboardInterrupt:
         print(
-            "\ntdrec: interrupted. What is finished is on disk; the same command goes on from there.",
+            "\ntdrec: interrupted. What is finished is on disk, and the same command goes on.",
             file=sys.stderr,
         )
         return 130
@@ -161,8 +161,8 @@ def read_genres(text: str, ratings: Ratings) -> tuple[str, ...]:
                 f"Received: data whose largest has {max(test.values())}. Name the genres."
             )
         return tuple(names)
-    names = _listed(text)
-    for name in names:
+    asked = _listed(text)
+    for name in asked:
         if name not in test:
             raise UsageError(
                 f"--genre must name {', '.join(by_density)}, 'top8' or 'all'. Received: {name!r}."
@@ -173,7 +173,7 @@ def read_genres(text: str, ratings: Ratings) -> tuple[str, ...]:
                 f"A genre needs {MIN_TEST_ROWS} evaluation rows and a training row. Received: "
                 f"{name!r} with {test[name]} and {train[name]}. Large enough: {', '.join(usable)}."
             )
-    return tuple(g for g in by_density if g in names)
+    return tuple(g for g in by_density if g in asked)
 
 
 def read_config() -> ExperimentConfig:
