@@ -285,10 +285,11 @@ class Experiment:
         return Result(row, student, segment.encoder)
 
     def _new_distiller(self, segment: Segment, name: str, seed: int) -> Distiller:
+        # Loading the teacher draws random numbers, so it comes before the seed is set.
+        teacher = self._teacher_split if methods.METHODS[name].teacher_fields else None
         keras.utils.set_random_seed(seed)
         student = _rating_model(self.config.student, segment.encoder, segment.train, "student")
         method = methods.get(name, **self.config.arguments(name))
-        teacher = self._teacher_split if method.teacher_fields else None
         return Distiller(split_model(student, low=LOW, high=HIGH), teacher, method)
 
     @cached_property

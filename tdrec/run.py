@@ -24,6 +24,13 @@ from tdrec.config import METHODS, REFERENCES, REGIMES, ExperimentConfig
 from tdrec.data import Ratings, check_source, load, split_by_time
 from tdrec.results import read_rows, replace_file, write_rows
 
+KNOWN_GENRES = (
+    *("Action", "Adventure", "Animation", "Children", "Children's", "Comedy", "Crime"),
+    *("Documentary", "Drama", "Fantasy", "Film-Noir", "Horror", "IMAX", "Musical", "Mystery"),
+    *("Romance", "Sci-Fi", "Thriller", "Unknown", "War", "Western", "unknown"),
+)
+"""The genres of all MovieLens data sets: any other word is refused before data are looked for."""
+
 MIN_TEST_ROWS = 20
 """Evaluation rows below which a genre's RMSE says nothing."""
 
@@ -96,6 +103,7 @@ def main(argv: list[str]) -> int:
         if rest:
             raise UsageError(f"unexpected argument {rest[0]!r}: every flag is written --name=value")
         methods, config = read_methods(FLAGS.method), read_config()
+        check_genres(FLAGS.genre)
         check_source(FLAGS.data)
         ratings = load(FLAGS.data)
         genres = read_genres(FLAGS.genre, ratings)
@@ -145,6 +153,15 @@ def read_methods(text: str) -> tuple[str, ...]:
                 f"--method must name {', '.join(METHODS)} or 'all'. Received: {name!r}."
             )
     return tuple(m for m in METHODS if m in names or m == "scratch")
+
+
+def check_genres(text: str) -> None:
+    """Refuses what is no genre of any MovieLens data set."""
+    for name in () if text in ("all", "top8") else _listed(text):
+        if name not in KNOWN_GENRES:
+            raise UsageError(
+                f"--genre must name {', '.join(KNOWN_GENRES)}, 'top8' or 'all'. Received: {name!r}."
+            )
 
 
 def read_genres(text: str, ratings: Ratings) -> tuple[str, ...]:
@@ -207,7 +224,13 @@ def read_config() -> ExperimentConfig:
     give("hybrid", "feature_weight", "weight")
     for argument in ("rounds", "interaction_weight", "message_weight", "state_weight"):
         give("td", argument, argument)
-    return replace(config, methods=given)
+    td = given.get("td", {})
+    config = replace(config, methods=given)
+    if not any(config.arguments("td")[w] for w in ("message_weight", "state_weight")) and not (
+        config.arguments("td")["rounds"] and config.arguments("td")["interaction_weight"]
+    ):
+        raise UsageError(f"td must keep at least one of its losses. Received: {td}.")
+    return config
 
 
 def run_all(

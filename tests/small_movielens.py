@@ -1,0 +1,25 @@
+"""A small folder in MovieLens's own form, of generated ratings."""
+
+from pathlib import Path
+
+import numpy as np
+
+from tdrec.data import simulate
+
+
+def write(folder: Path, rows: int = 4000) -> Path:
+    """Writes `ratings.csv` and `movies.csv` with every n-th generated rating."""
+    ratings = simulate()
+    ratings = ratings.take(np.arange(0, len(ratings), len(ratings) // rows))
+    folder.mkdir(parents=True, exist_ok=True)
+    columns = (ratings.user_ids, ratings.movie_ids, ratings.values, ratings.timestamps)
+    lines = [f"{u},{m},{v:.1f},{t}" for u, m, v, t in zip(*columns, strict=True)]
+    (folder / "ratings.csv").write_text("\n".join(["userId,movieId,rating,timestamp", *lines, ""]))
+    movies = ratings.movies
+    names = np.array(movies.genre_names)
+    lines = [
+        f'{i},"{title}",{"|".join(names[flags]) or "(no genres listed)"}'
+        for i, title, flags in zip(movies.ids, movies.titles, movies.genres, strict=True)
+    ]
+    (folder / "movies.csv").write_text("\n".join(["movieId,title,genres", *lines, ""]))
+    return folder

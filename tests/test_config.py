@@ -1,0 +1,24 @@
+from dataclasses import replace
+
+from tdrec import methods
+from tdrec.config import METHOD_DEFAULTS, METHODS, REGIMES
+
+
+def test_names_and_defaults_fit_the_methods():
+    assert tuple(methods.METHODS) == METHODS
+    for name in METHODS:
+        assert methods.get(name, **METHOD_DEFAULTS.get(name, {})).terms is not None
+
+
+def test_labels_tell_variants_apart():
+    config = REGIMES["strong"]
+    assert config.label("td") == "TD k=2"
+    assert config.label("ld") == "LD"
+    changed = replace(config, methods={"td": {"rounds": 0, "state_weight": 0.5}})
+    assert changed.label("td") == "TD k=0 state_weight=0.5"
+    assert changed.label("ld") == "LD"
+
+
+def test_the_paper_regime_has_no_id_dropout():
+    assert REGIMES["strong"].id_dropout["user"] > 0
+    assert not REGIMES["paper"].id_dropout

@@ -1,0 +1,142 @@
+from dataclasses import asdict, replace
+
+import keras
+import numpy as np
+import pytest
+
+import small_movielens
+from tdrec.config import METHODS, REGIMES, ModelConfig
+from tdrec.data import load
+from tdrec.evaluation import BiasModel, score
+from tdrec.experiment import Experiment
+
+SMALL = replace(
+    REGIMES["strong"],
+    teacher=ModelConfig((16, 8), 4, 2, dropout=0.3),
+    student=ModelConfig((8, 4), 2, 2),
+    batch_size=64,
+    steps=20,
+    teacher_batch_size=256,
+    teacher_epochs=2,
+)
+
+
+@pytest.fixture(scope="module")
+def ratings(tmp_path_factory):
+    return load(str(small_movielens.write(tmp_path_factory.mktemp("data"))))
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def experiment(ratings, cache):
+    return Experiment(ratings, SMALL, cache)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_gives_a_student_with_a_finite_rmse(experiment, method):
+    result = experiment.run("Drama", method, 0)
+    row = result.row
+    assert 0.3 < row["rmse"] < 3
+    assert row["n_train"] == len(experiment.holdout.train.of_genre("Drama"))
+    assert row["n_test"] == len(experiment.holdout.test.of_genre("Drama"))
+    assert row["params"] == result.model.count_params()
+    assert [point["step"] for point in row["curve"]] == [20]
+    # The RMSE is that of the student that is handed over.
+    test = experiment.holdout.test.of_genre("Drama")
+    again = score(
+        result.model.predict(result.encoder.encode(test), verbose=0),
+        test,
+        experiment.holdout.train.of_genre("Drama"),
+    )
+    assert again.rmse == pytest.approx(row["rmse"], abs=1e-6)
+
+
+def test_references(experiment):
+    train, test = (
+        part.of_genre("War") for part in (experiment.holdout.train, experiment.holdout.test)
+    )
+    expected = score(BiasModel.fit(train).predict(test), test, train).rmse
+    assert experiment.run("War", "bias", None).row["rmse"] == expected
+    encoded = experiment.teacher_encoder.encode(test)
+    expected = score(experiment.teacher.predict(encoded, verbose=0), test, train).rmse
+    assert experiment.run("War", "teacher", None).row["rmse"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_seed_gives_the_same_student_in_any_order(ratings, cache):
+    first, second = (Experiment(ratings, SMALL, cache) for _ in range(2))
+    one = [first.run("Drama", "td", seed).row for seed in (0, 1)]
+    other = [second.run("Drama", "td", seed).row for seed in (1, 0)]
+    for mine, theirs in zip(one, reversed(other), strict=True):
+        assert mine["rmse"] == theirs["rmse"]
+        assert mine["curve"] == theirs["curve"]
+    assert one[0]["rmse"] != one[1]["rmse"]
+
+
+def test_the_teacher_is_cached_and_a_changed_one_is_another(ratings, cache, experiment):
+    before = experiment.teacher.get_weights()
+    stamp = experiment.teacher_path.stat().st_mtime_ns
+    again = Experiment(ratings, SMALL, cache)
+    for a, b in zip(before, again.teacher.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert again.teacher_path.stat().st_mtime_ns == stamp
+    changed = Experiment(ratings, replace(SMALL, teacher_learning_rate=0.1), cache)
+    assert changed.teacher_path != experiment.teacher_path
+    fewer = Experiment(ratings.take(np.arange(3000)), SMALL, cache)
+    assert fewer.teacher_path != experiment.teacher_path
+
+
+def test_the_teacher_is_not_changed_by_teaching(experiment):
+    before = [w.copy() for w in experiment.teacher.get_weights()]
+    experiment.run("Drama", "td", 5)
+    for a, b in zip(before, experiment.teacher.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_evaluation_rows_decide_nothing_but_the_final_figure(ratings, tmp_path):
+    """With poisoned evaluation ratings the weights, and so all predictions, are the same."""
+    cut = Experiment(ratings, SMALL, tmp_path).holdout.cut
+    poisoned_values = np.where(ratings.timestamps >= cut, 0.5, ratings.values).astype(np.float32)
+    poisoned = replace(ratings, values=poisoned_values)
+    rows = []
+    for data in (ratings, poisoned):
+        experiment = Experiment(data, SMALL, tmp_path)
+        result = experiment.run("Drama", "td", 0)
+        rows.append((result.row, result.model.get_weights(), experiment.teacher.get_weights()))
+    (row, student, teacher), (other, other_student, other_teacher) = rows
+    assert row["curve"] == other["curve"]
+    assert row["rmse"] != other["rmse"]
+    for a, b in zip(student + teacher, other_student + other_teacher, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_keys_tell_runs_apart(ratings, cache, experiment):
+    keys = {
+        experiment.key(genre, method, seed)
+        for genre in ("Drama", "War")
+        for method in METHODS
+        for seed in (0, 1)
+    }
+    assert len(keys) == 2 * len(METHODS) * 2
+    weighted = Experiment(ratings, replace(SMALL, methods={"ld": {"weight": 9.0}}), cache)
+    assert weighted.key("War", "ld", 0) != experiment.key("War", "ld", 0)
+    assert weighted.key("War", "fd", 0) == experiment.key("War", "fd", 0)
+    assert weighted.study == experiment.study
+    longer = Experiment(ratings, replace(SMALL, steps=40), cache)
+    assert longer.study != experiment.study
+    assert asdict(longer.config)["steps"] == 40
+
+
+def test_the_paper_regime_trains_without_id_dropout(ratings, cache):
+    experiment = Experiment(ratings, replace(SMALL, regime="paper", id_dropout={}), cache)
+    student = experiment.run("Drama", "scratch", 0).model
+    table = student.get_layer("user_embedding").embeddings
+    fresh = Experiment(ratings, SMALL, cache).run("Drama", "scratch", 0).model
+    # Nobody has the out-of-vocabulary id in training, so its embedding stays where it began.
+    assert np.abs(np.array(table)[0]).max() <= 0.05
+    assert isinstance(fresh, keras.Model)
+    moved = np.array(fresh.get_layer("user_embedding").embeddings)[0]
+    assert not np.allclose(moved, np.array(table)[0])

@@ -1,0 +1,208 @@
+import json
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from absl.testing import flagsaver
+
+import small_movielens
+from tdrec import run
+from tdrec.data import FeatureEncoder, load, split_by_time
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return str(small_movielens.write(tmp_path_factory.mktemp("data")))
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture
+def call(data, cache, tmp_path):
+    """Calls the command on the small data, with `--out` below the test's folder."""
+
+    def command(*arguments, out="out"):
+        flags = [f"--data={data}", f"--cache={cache}", f"--out={tmp_path / out}", "--steps=20"]
+        with flagsaver.flagsaver():
+            return run.main(["tdrec.run", *flags, *arguments])
+
+    return command
+
+
+def rows_of(folder):
+    return [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
+
+
+def test_the_command_from_flags_to_report(call, tmp_path, data, capsys):
+    assert call("--genre=Drama,War", "--method=td,ld", "--seeds=2") == 0
+    out = tmp_path / "out"
+    rows = rows_of(out)
+    found = {(row["genre"], row["method"], row["seed"]) for row in rows}
+    students = {
+        (g, m, s) for g in ("Drama", "War") for m in ("scratch", "ld", "td") for s in (0, 1)
+    }
+    references = {(g, m, None) for g in ("Drama", "War") for m in ("bias", "teacher")}
+    assert found == students | references
+    text = (out / "report.md").read_text()
+    assert "TD k=2" in text
+    assert "standard error" in text
+    assert (out / "report.html").read_text().lstrip().lower().startswith("<!doctype html>")
+    # A saved student, with its vocabulary, is what was evaluated.
+    row = next(r for r in rows if r["method"] == "td" and r["genre"] == "War")
+    student = keras.models.load_model(out / row["model"])
+    encoder = FeatureEncoder.from_json((out / row["model"]).with_suffix(".json").read_text())
+    test = split_by_time(load(data)).test.of_genre("War")
+    predictions = student.predict(encoder.encode(test), verbose=0)[:, 0]
+    rmse = np.sqrt(np.mean((np.clip(predictions, *test.scale) - test.values) ** 2))
+    assert rmse == pytest.approx(row["rmse"], abs=1e-6)
+    assert row["model_bytes"] == (out / row["model"]).stat().st_size
+    assert row["data"]["sha256"] == load(data).fingerprint
+    assert "report.html" in capsys.readouterr().out
+
+
+def test_a_second_start_adds_only_what_is_missing(call, tmp_path, capsys):
+    assert call("--genre=War", "--method=scratch", "--seeds=1") == 0
+    before = (tmp_path / "out" / "results.jsonl").read_text()
+    assert call("--genre=War", "--method=scratch", "--seeds=2") == 0
+    after = (tmp_path / "out" / "results.jsonl").read_text()
+    assert after.startswith(before)
+    assert len(after.splitlines()) == len(before.splitlines()) + 1
+    assert "3 of 4 runs are done already; 1 to go" in capsys.readouterr().out
+
+
+def test_an_interrupted_study_ends_with_the_same_figures(call, tmp_path, monkeypatch, capsys):
+    from tdrec.experiment import Experiment
+
+    arguments = ("--genre=War", "--method=ld", "--seeds=2")
+    assert call(*arguments, out="whole") == 0
+    real, calls = Experiment.run, []
+
+    def interrupted(self, *arguments):
+        calls.append(arguments)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return real(self, *arguments)
+
+    monkeypatch.setattr(Experiment, "run", interrupted)
+    assert call(*arguments, out="stopped") == 130
+    assert "on disk" in capsys.readouterr().err
+    assert len(rows_of(tmp_path / "stopped")) == 3
+    assert call(*arguments, out="stopped") == 0
+    whole, stopped = (
+        {row["key"]: row["rmse"] for row in rows_of(tmp_path / name)}
+        for name in ("whole", "stopped")
+    )
+    assert whole == stopped
+
+
+def test_another_configuration_is_kept_and_left_out_of_the_report(call, tmp_path):
+    assert call("--genre=War", "--method=scratch", "--seeds=1") == 0
+    assert call("--genre=War", "--method=scratch", "--seeds=1", "--batch_size=32") == 0
+    rows = rows_of(tmp_path / "out")
+    assert len({row["study"] for row in rows}) == 2
+    left_out = sum(row["study"] == rows[0]["study"] for row in rows)
+    assert f"{left_out} rows of results.jsonl" in (tmp_path / "out" / "report.md").read_text()
+
+
+def test_variants_of_td_stand_side_by_side(call, tmp_path):
+    assert call("--genre=War", "--method=td", "--seeds=1", "--rounds=0") == 0
+    assert call("--genre=War", "--method=td", "--seeds=1", "--rounds=1") == 0
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert "TD k=0" in text
+    assert "TD k=1" in text
+
+
+def test_simulated_data_are_shouted_about(tmp_path, cache, capsys):
+    with flagsaver.flagsaver():
+        status = run.main(
+            [
+                "tdrec.run",
+                "--data=simulated",
+                "--genre=War",
+                "--method=scratch",
+                "--seeds=1",
+                "--steps=20",
+                f"--out={tmp_path}",
+                f"--cache={cache}",
+            ]
+        )
+    assert status == 0
+    assert "SIMULATED DATA" in capsys.readouterr().err
+    assert "SIMULATED DATA" in (tmp_path / "report.md").read_text()
+    assert "SIMULATED DATA" in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("argument", "expected"),
+    [
+        ("--genre=Dram", "Received: 'Dram'"),
+        ("--genre=IMAX", "--genre must name Drama"),
+        ("--method=tdd", "--method must name scratch, ld, fd, fitnet, hybrid, td or 'all'"),
+        ("--data=/no/such/path", "/no/such/path"),
+        ("--interaction_weight=-1", "--interaction_weight must be at least 0. Received: -1"),
+        ("--weight=0", "--weight must be positive. Received: 0"),
+        ("--weight=nan", "--weight must be positive. Received: nan"),
+        ("--steps=30", "--steps must be a positive multiple of 20. Received: 30"),
+        ("--learning_rate=0", "--learning_rate must be positive"),
+        ("--rounds=-1", "rounds"),
+        ("--seeds=0", "seeds"),
+        ("--regime=papr", "strong|paper"),
+        ("--no_such_flag=1", "no_such_flag"),
+        ("Drama", "every flag is written --name=value"),
+    ],
+)
+def test_wrong_values_end_in_one_line(call, capsys, argument, expected):
+    assert call(argument) == 2
+    error = capsys.readouterr().err
+    assert expected in error
+    assert len(error.splitlines()) == 1
+    assert "Traceback" not in error
+
+
+def test_a_genre_that_is_too_small(call, data, capsys):
+    counts = split_by_time(load(data)).test.genre_counts()
+    small = min(counts, key=lambda genre: counts[genre])
+    assert counts[small] < run.MIN_TEST_ROWS
+    assert call(f"--genre={small}") == 2
+    error = capsys.readouterr().err
+    assert f"{small!r} with {counts[small]}" in error
+    assert "Drama" in error
+
+
+def test_td_without_any_loss_is_refused(call, capsys):
+    zero = ["--interaction_weight=0", "--message_weight=0", "--state_weight=0"]
+    assert call(*zero, "--method=td") == 2
+    assert "at least one" in capsys.readouterr().err
+
+
+def test_help_and_wrong_values_come_before_tensorflow():
+    code = (
+        "import sys; from tdrec import run; assert run.main(['run', '--help']) == 0;"
+        "assert run.main(['run', '--method=x']) == 2;"
+        "assert not {'tensorflow', 'keras', 'pandas', 'matplotlib'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for flag in (name for names in run.GROUPS.values() for name in names):
+        assert f"--{flag}" in done.stdout
+
+
+def test_every_flag_is_in_a_group():
+    own = {flag.name for flag in run.FLAGS.flags_by_module_dict()[run.__name__]}
+    assert own == {name for names in run.GROUPS.values() for name in names}
+
+
+def test_top8_and_all_on_simulated_data():
+    ratings = load("simulated")
+    dense = run.read_genres("all", ratings)
+    test, train = (
+        getattr(split_by_time(ratings), part).genre_counts() for part in ("test", "train")
+    )
+    assert set(dense) == {genre for genre in test if test[genre] > 500}
+    top = run.read_genres("top8", ratings)
+    assert top == tuple(sorted(dense, key=lambda g: -train[g])[:8])
