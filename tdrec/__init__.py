@@ -12,16 +12,16 @@ if TYPE_CHECKING:
     from tdrec.communication import Conversation, communicate
     from tdrec.distiller import Distiller
     from tdrec.messages import MessageDecoder, MessageEncoder
+    from tdrec.method import Method
     from tdrec.methods import (
         FeatureDistillation,
         FitNet,
         Hybrid,
         LabelDistillation,
-        Method,
         Scratch,
-        TalkingModels,
     )
     from tdrec.model_split import ModelSplit, Trace, split_model
+    from tdrec.talking_models import TalkingModels
 
 _HOME = {
     "Conversation": "communication",
@@ -33,9 +33,9 @@ _HOME = {
     "FitNet": "methods",
     "Hybrid": "methods",
     "LabelDistillation": "methods",
-    "Method": "methods",
+    "Method": "method",
     "Scratch": "methods",
-    "TalkingModels": "methods",
+    "TalkingModels": "talking_models",
     "ModelSplit": "model_split",
     "Trace": "model_split",
     "split_model": "model_split",

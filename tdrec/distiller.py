@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from tdrec.methods import Method
+from tdrec.method import Method
 from tdrec.model_split import ModelSplit, Trace, split_model
 from tdrec.teacher_targets import TeacherTargets, attach, batches, detach
 

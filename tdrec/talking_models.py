@@ -1,0 +1,182 @@
+"""TD, the paper's method: the losses of an interactive communication.
+
+Source: "Talking Models", arXiv 2310.03188, sections 3.3 and 3.4.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+from keras import ops
+
+from tdrec import losses
+from tdrec.communication import State, communicate
+from tdrec.method import (
+    Method,
+    Middle,
+    Tensor,
+    between_states,
+    check_not_negative,
+    make_decoder,
+    make_encoder,
+)
+from tdrec.model_split import Trace
+
+
+@keras.saving.register_keras_serializable(package="tdrec")
+class TalkingModels(Method):
+    r"""TD: student and teacher talk for k rounds, and the student learns from the answers.
+
+    $w_1 L_{interact} + w_2 L_{MC} + w_3 L_{SC}$ with
+
+    - $L_{interact} = \sum_{i=1}^{k} d(\{s_g; e_g\}_i, D_g(m_h^i))$ over the rounds;
+    - $L_{MC} = d(m_g^0, m_h^0)$, the consistency of the messages that both models encode from x;
+    - $L_{SC} = d(\{s_g; e_g\}, D_g(m_h^0)) + d(\{s_h; e_h\}, D_h(m_g^0))$, that of the states.
+
+    $d$ is a mean over a state's features, summed over the two states. With `rounds=0` only the two
+    consistency losses are left ("No interactions" in the paper's tables). A weight of 0 drops a
+    loss and all that only it needs.
+
+    Args:
+        rounds: $k \ge 0$. Default 2.
+        message_dim: Width of a message. Default 128, the paper's for MovieLens.
+        hidden_dim: Units of a relu layer of the four encoders and decoders. Default 256.
+        interaction_weight: $w_1 \ge 0$. Default 1.
+        message_weight: $w_2 \ge 0$. Default 1.
+        state_weight: $w_3 \ge 0$. Default 1.
+        dropout: Rate in encoders and decoders. Default 0.
+        linear: Dense encoders and decoders. Default False.
+        distance: `"l2"`, `"cosine"` or `"pearson"`. Default `"l2"`, the paper's.
+        noise: Standard deviation of the Gaussian noise on the state that the teacher interprets,
+            while training (Table 8). Default 0.
+        target: What a round's answer is compared with: `"latest"`, the student's state after the
+            round before, as Algorithm 1 prints it (line 17), or `"original"`, its state from x.
+            Default `"latest"`.
+        **kwargs: Those of `keras.layers.Layer`.
+
+    Raises:
+        ValueError: If an argument is out of its range, or no loss is left; the rule is named.
+
+    Example:
+        >>> Distiller(student_split, teacher_split, TalkingModels(rounds=2, message_dim=128))
+
+    Source:
+        Sections 3.3 and 3.4 and Algorithm 1 of the paper. Line 9 of the algorithm gives $w_2$ to
+        $L_{SC}$ and $w_3$ to $L_{MC}$; the weights here follow section 3.4.
+    """
+
+    teacher_fields = ("low", "high")
+
+    def __init__(
+        self,
+        rounds: int = 2,
+        message_dim: int = 128,
+        hidden_dim: int = 256,
+        interaction_weight: float = 1.0,
+        message_weight: float = 1.0,
+        state_weight: float = 1.0,
+        dropout: float = 0.0,
+        linear: bool = False,
+        distance: str = "l2",
+        noise: float = 0.0,
+        target: str = "latest",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if not isinstance(rounds, int) or rounds < 0:
+            raise ValueError(f"`rounds` must be an integer of at least 0. Received: {rounds!r}.")
+        if target not in ("latest", "original"):
+            raise ValueError(f"`target` must be 'latest' or 'original'. Received: {target!r}.")
+        self.rounds = rounds
+        self.message_dim = message_dim
+        self.hidden_dim = hidden_dim
+        self.interaction_weight = check_not_negative("interaction_weight", interaction_weight)
+        self.message_weight = check_not_negative("message_weight", message_weight)
+        self.state_weight = check_not_negative("state_weight", state_weight)
+        self.dropout = dropout
+        self.linear = linear
+        self.distance = distance
+        self.noise = check_not_negative("noise", noise)
+        self.target = target
+        self._distance = losses.get(distance)
+        self._interacts = rounds > 0 and interaction_weight > 0
+        self.terms = tuple(
+            name
+            for name, used in (
+                ("interaction_loss", self._interacts),
+                ("message_loss", message_weight > 0),
+                ("state_loss", state_weight > 0),
+            )
+            if used
+        )
+        if not self.terms:
+            raise ValueError(
+                "TalkingModels must keep at least one loss. Received: "
+                f"rounds={rounds}, interaction_weight={interaction_weight}, "
+                f"message_weight={message_weight}, state_weight={state_weight}. "
+                "Use Scratch() for no distillation."
+            )
+        if noise:
+            self.seed_generator = keras.random.SeedGenerator()
+
+    def build(self, student: Trace, teacher: Trace) -> None:
+        self.student_encoder = make_encoder(self, "student_encoder", student)
+        self.teacher_encoder = make_encoder(self, "teacher_encoder", teacher)
+        self.student_decoder: Any = None
+        self.teacher_decoder: Any = None
+        if self._interacts or self.state_weight:
+            message_shape = self.student_encoder.compute_output_shape(*student[:2])
+            self.student_decoder = make_decoder(self, "student_decoder", student, message_shape)
+            self.teacher_decoder = make_decoder(self, "teacher_decoder", teacher, message_shape)
+
+    def compute_loss(
+        self,
+        student: Trace,
+        teacher: Trace,
+        *,
+        student_middle: Middle,
+        teacher_middle: Middle,
+        sample_weight: Tensor | None = None,
+        training: bool = False,
+    ) -> dict[str, Tensor]:
+        def between(a: State, b: State) -> Tensor:
+            return between_states(self._distance, a, b, sample_weight)
+
+        def acting(layer: Any) -> Callable[..., Any]:
+            return lambda *inputs: layer(*inputs, training=training)
+
+        own, its = (student.low, student.high), (teacher.low, teacher.high)
+        talk = communicate(
+            own,
+            student_middle=student_middle,
+            teacher_middle=teacher_middle,
+            student_encoder=acting(self.student_encoder),
+            student_decoder=acting(self.student_decoder),
+            teacher_encoder=acting(self.teacher_encoder),
+            teacher_decoder=acting(self.teacher_decoder),
+            rounds=self.rounds if self._interacts else 0,
+            perturb=self._add_noise if self.noise and training else None,
+        )
+        terms = {}
+        if "interaction_loss" in self.terms:
+            targets = talk.targets if self.target == "latest" else (own,) * self.rounds
+            terms["interaction_loss"] = self.interaction_weight * sum(
+                between(target, state) for target, state in zip(targets, talk.states, strict=True)
+            )
+        if "message_loss" in self.terms or "state_loss" in self.terms:
+            opening, answer = talk.messages[0], self.teacher_encoder(*its, training=training)
+        if "message_loss" in self.terms:
+            values = self._distance(opening, answer)
+            terms["message_loss"] = self.message_weight * losses.mean(values, sample_weight)
+        if "state_loss" in self.terms:
+            # The teacher's first decoding is D_h(m_g^0) itself: not computed twice.
+            decoded = talk.teacher_states or (self.teacher_decoder(opening, training=training),)
+            terms["state_loss"] = self.state_weight * (
+                between(own, self.student_decoder(answer, training=training))
+                + between(its, decoded[0])
+            )
+        return terms
+
+    def _add_noise(self, state: Tensor) -> Tensor:
+        noise = keras.random.normal(ops.shape(state), dtype=state.dtype, seed=self.seed_generator)
+        return state + self.noise * noise
