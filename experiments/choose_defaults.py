@@ -28,7 +28,7 @@ CANDIDATES = (
     *(("hybrid", {"label_weight": a, "feature_weight": b}) for a, b in ((0.3, 3.0), (1.0, 3.0))),
     *(
         ("td", {"interaction_weight": a, "message_weight": b, "state_weight": b})
-        for a, b in ((1.0, 1.0), (3.0, 1.0), (10.0, 3.0))
+        for a, b in ((1.0, 1.0), (3.0, 1.0))
     ),
 )
 

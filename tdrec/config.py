@@ -83,14 +83,14 @@ class ExperimentConfig:
 
 METHOD_DEFAULTS: dict[str, dict[str, Any]] = {
     "ld": {"weight": 1.0},
-    "fd": {"weight": 3.0},
-    "fitnet": {"weight": 3.0},
-    "hybrid": {"label_weight": 1.0, "feature_weight": 3.0},
+    "fd": {"weight": 10.0},
+    "fitnet": {"weight": 10.0},
+    "hybrid": {"label_weight": 0.3, "feature_weight": 3.0},
     "td": {
         "rounds": 2,
-        "interaction_weight": 10.0,
-        "message_weight": 3.0,
-        "state_weight": 3.0,
+        "interaction_weight": 1.0,
+        "message_weight": 1.0,
+        "state_weight": 1.0,
     },
 }
 """Arguments of the methods in the MovieLens experiments, where they are not those of the class."""

@@ -22,7 +22,7 @@ from tdrec import methods
 from tdrec.config import REFERENCES, ExperimentConfig, ModelConfig
 from tdrec.data import FeatureEncoder, Ratings, split_by_time
 from tdrec.distiller import Distiller
-from tdrec.evaluation import BiasModel, Scores, is_cold, score
+from tdrec.evaluation import BiasModel, is_cold, score
 from tdrec.model_split import ModelSplit, split_model
 from tdrec.models.id_dropout import drop_ids
 from tdrec.models.rating_mlp import HIGH, LOW, multiply_adds, rating_mlp
@@ -122,6 +122,15 @@ class Experiment:
             "key": self.key(genre, method, seed),
         }
         return replace(result, row={**about, **result.row})
+
+    def all_genres(self) -> dict[str, float]:
+        """RMSE of the teacher and of the bias model, both of all genres, on all evaluation rows."""
+        train, test = self.holdout.train, self.holdout.test
+        features = self.teacher_encoder.encode(test)
+        return {
+            "teacher": score(_predict(self.teacher, features), test, train).rmse,
+            "bias": score(BiasModel.fit(train).predict(test), test, train).rmse,
+        }
 
     @cached_property
     def teacher(self) -> keras.Model:
@@ -236,7 +245,8 @@ class Experiment:
         return Result({**asdict(scores), "params": model.params, "train_seconds": seconds})
 
     def _run_teacher(self, segment: Segment) -> Result:
-        scores = _score(self.teacher, segment.teacher_test, segment)
+        predictions = _predict(self.teacher, segment.teacher_test)
+        scores = score(predictions, segment.test, segment.train)
         return Result(
             {**asdict(scores), **self._cost("teacher", self.teacher, segment.teacher_test)}
         )
@@ -279,7 +289,8 @@ class Experiment:
             for i in range(len(history["loss"]))
         ]
         student = distiller.student_layers[0]
-        scores = _score(student, segment.student_test, segment)
+        predictions = _predict(student, segment.student_test)
+        scores = score(predictions, segment.test, segment.train)
         cost = self._cost(genre, student, segment.student_test)
         row = {**asdict(scores), **cost, "train_seconds": seconds, "curve": curve}
         return Result(row, student, segment.encoder)
@@ -353,9 +364,8 @@ def _restart(distiller: Distiller, fresh: Distiller) -> None:
             variable.assign(keras.ops.zeros_like(variable))
 
 
-def _score(model: keras.Model, features: dict[str, np.ndarray], segment: Segment) -> Scores:
-    predictions = [model(batch, training=False) for batch in batches(features, 8192)]
-    return score(np.concatenate(predictions), segment.test, segment.train)
+def _predict(model: keras.Model, features: dict[str, np.ndarray]) -> np.ndarray:
+    return np.concatenate([model(batch, training=False) for batch in batches(features, 8192)])
 
 
 def _latency_ms(model: keras.Model, features: dict[str, np.ndarray], rows: int = 256) -> float:

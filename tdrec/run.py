@@ -259,21 +259,26 @@ def run_all(
             row["model_bytes"] = experiment.teacher_path.stat().st_size
         write_rows(path, [*(read_rows(path) if path.exists() else []), row])
         bar.set_postfix(rmse=f"{row['rmse']:.4f}")
-    report(path, out, about["study"], command)
+    overall = experiment.all_genres()
+    note = (
+        f"On all evaluation rows of all genres the teacher's RMSE is {overall['teacher']:.4f}, and "
+        f"that of a bias model fitted on all training rows {overall['bias']:.4f}."
+    )
+    report(path, out, about["study"], command, [note])
 
 
-def report(path: Path, out: Path, study: str, command: str) -> None:
-    """Writes the report of one study's rows, and prints its table."""
+def report(path: Path, out: Path, study: str, command: str, notes: list[str]) -> None:
+    """Writes the report of one study's rows, and prints where it is and what it concludes."""
     from tdrec.report import write_report
 
     rows = read_rows(path)
     shown = [row for row in rows if row["study"] == study]
-    notes = []
     if len(rows) > len(shown):
-        notes.append(
+        notes = [
+            *notes,
             f"{len(rows) - len(shown)} rows of {path.name} have another configuration or other "
-            "data, and are not shown."
-        )
+            "data, and are not shown.",
+        ]
     markdown, html = write_report(shown, out, command, notes)
     print(f"{markdown}\n{html}")
 
