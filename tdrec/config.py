@@ -83,7 +83,7 @@ class ExperimentConfig:
 
 METHOD_DEFAULTS: dict[str, dict[str, Any]] = {
     "ld": {"weight": 1.0},
-    "fd": {"weight": 10.0},
+    "fd": {"weight": 1.0},
     "fitnet": {"weight": 10.0},
     "hybrid": {"label_weight": 0.3, "feature_weight": 3.0},
     "td": {
