@@ -346,7 +346,7 @@ def cache_dir() -> Path:
 @contextlib.contextmanager
 def quiet_tensorflow() -> Iterator[None]:
     """Keeps what TensorFlow's C++ code writes while it loads off the screen, errors excepted."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
     screen = os.dup(2)
     with open(os.devnull, "w") as nowhere:
