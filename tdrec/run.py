@@ -268,8 +268,9 @@ def run_all(
 
 
 def report(path: Path, out: Path, study: str, command: str, notes: list[str]) -> None:
-    """Writes the report of one study's rows, and prints where it is and what it concludes."""
+    """Writes the report of one study's rows, and prints its table and where it is."""
     from tdrec.report import write_report
+    from tdrec.summary import summarise
 
     rows = read_rows(path)
     shown = [row for row in rows if row["study"] == study]
@@ -280,7 +281,20 @@ def report(path: Path, out: Path, study: str, command: str, notes: list[str]) ->
             "data, and are not shown.",
         ]
     markdown, html = write_report(shown, out, command, notes)
-    print(f"{markdown}\n{html}")
+    summary = summarise(shown)
+    labels = [label.name for label in summary.labels]
+    print("RMSE".ljust(14) + "".join(label.rjust(18) for label in labels))
+    for genre in summary.genres:
+        cells = [genre.cells.get(label) for label in labels]
+        print(genre.name.ljust(14) + "".join(_written(cell).rjust(18) for cell in cells))
+    print(f"\n{markdown}\n{html}")
+
+
+def _written(cell: Any) -> str:
+    """A cell of the printed table: mean and standard error."""
+    if cell is None:
+        return "-"
+    return f"{cell.rmse:.4f}" if cell.se is None else f"{cell.rmse:.4f} ± {cell.se:.4f}"
 
 
 def save_student(result: Any, out: Path, study: str) -> Path:

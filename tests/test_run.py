@@ -62,7 +62,11 @@ def test_the_command_from_flags_to_report(call, tmp_path, data, capsys):
     assert rmse == pytest.approx(row["rmse"], abs=1e-6)
     assert row["model_bytes"] == (out / row["model"]).stat().st_size
     assert row["data"]["sha256"] == load(data).fingerprint
-    assert "report.html" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "report.html" in printed
+    war = next(line for line in printed.splitlines() if line.startswith("War"))
+    td = [r["rmse"] for r in rows if r["genre"] == "War" and r["method"] == "td"]
+    assert f"{np.mean(td):.4f} ± {np.std(td, ddof=1) / np.sqrt(2):.4f}" in war
 
 
 def test_a_second_start_adds_only_what_is_missing(call, tmp_path, capsys):
