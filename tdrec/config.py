@@ -46,7 +46,7 @@ class ExperimentConfig:
         id_dropout: Share of the ids replaced by out-of-vocabulary while training, by input.
         batch_size: Rows of a student's step.
         learning_rate: Adam's, of a student; constant.
-        steps: Steps of a student.
+        steps: Steps of a student, a multiple of `LOG_EVERY`.
         ema: Momentum of the moving average of the weights, which is what a model ends with.
         teacher_batch_size: Rows of a teacher's step.
         teacher_learning_rate: Adam's, of the teacher; constant.
@@ -80,6 +80,9 @@ class ExperimentConfig:
         changed.pop("rounds", None)
         return NAMES[method] + rounds + "".join(f" {k}={v:g}" for k, v in sorted(changed.items()))
 
+
+LOG_EVERY = 20
+"""Steps of one point of a learning curve, and of one call of the compiled training loop."""
 
 METHOD_DEFAULTS: dict[str, dict[str, Any]] = {
     "ld": {"weight": 1.0},

@@ -76,12 +76,9 @@ class Distiller(keras.Model):
         # The splits are views, which Keras does not track: the student's layers are listed here
         # to be trained and saved, and the teacher's are not.
         self.student_layers = list(student.layers)
-        self.term_trackers = {name: keras.metrics.Mean(name=name) for name in self._logged_terms}
+        logged = ("task_loss", *method.terms)
+        self.term_trackers = {name: keras.metrics.Mean(name=name) for name in logged}
         self._build_method()
-
-    @property
-    def _logged_terms(self) -> tuple[str, ...]:
-        return ("task_loss", *self.method.terms)
 
     def call(self, inputs: Any, training: bool = False) -> Tensor:
         """The student's prediction.

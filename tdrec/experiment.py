@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from tdrec import methods
-from tdrec.config import REFERENCES, ExperimentConfig, ModelConfig
+from tdrec.config import LOG_EVERY, REFERENCES, ExperimentConfig, ModelConfig
 from tdrec.data import FeatureEncoder, Ratings, split_by_time
 from tdrec.distiller import Distiller
 from tdrec.evaluation import BiasModel, is_cold, score
@@ -27,8 +27,6 @@ from tdrec.model_split import ModelSplit, split_model
 from tdrec.models.id_dropout import drop_ids
 from tdrec.models.rating_mlp import HIGH, LOW, multiply_adds, rating_mlp
 from tdrec.teacher_targets import TeacherTargets, attach, batches, on_inputs
-
-_LOG_EVERY = 20  # steps of one point of a learning curve, and of one call of the compiled loop
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,7 @@ class Experiment:
         self._latencies: dict[str, float] = {}
 
     def key(self, genre: str, method: str, seed: int | None) -> str:
-        """Hash of all that decides a run: two runs of one key have the same result."""
+        """Hash of all that decides a run on the same version of the code and on one machine."""
         config = self._teacher_config() if method in REFERENCES else asdict(self.config)
         config["methods"] = self.config.arguments(method)
         return _hash(self.ratings.fingerprint, config, genre, method, seed)
@@ -267,7 +265,7 @@ class Experiment:
                 loss="mse",
                 metrics=[keras.metrics.RootMeanSquaredError(name="rmse")],
                 jit_compile=True,
-                steps_per_execution=_LOG_EVERY,
+                steps_per_execution=LOG_EVERY,
             )
             self._compiled = ((genre, name), fresh)
         distiller = self._compiled[1]
@@ -285,14 +283,14 @@ class Experiment:
         start = time.perf_counter()
         history = distiller.fit(
             self._with_id_dropout(rows.repeat(), seed),
-            steps_per_epoch=_LOG_EVERY,
-            epochs=config.steps // _LOG_EVERY,
+            steps_per_epoch=LOG_EVERY,
+            epochs=config.steps // LOG_EVERY,
             verbose=0,
             shuffle=False,
         ).history
         seconds = time.perf_counter() - start
         curve = [
-            {"step": (i + 1) * _LOG_EVERY, **{term: values[i] for term, values in history.items()}}
+            {"step": (i + 1) * LOG_EVERY, **{term: values[i] for term, values in history.items()}}
             for i in range(len(history["loss"]))
         ]
         student = distiller.student_layers[0]

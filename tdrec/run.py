@@ -20,7 +20,7 @@ from typing import Any
 from absl import flags
 
 import tdrec
-from tdrec.config import METHODS, REFERENCES, REGIMES, ExperimentConfig
+from tdrec.config import LOG_EVERY, METHODS, REFERENCES, REGIMES, ExperimentConfig
 from tdrec.data import Ratings, check_source, load, split_by_time
 from tdrec.results import read_rows, replace_file, write_rows
 
@@ -57,7 +57,7 @@ flags.DEFINE_string("out", "results", "Folder for results.jsonl, report.md, repo
 flags.DEFINE_enum(
     "regime", "strong", list(REGIMES), "'strong': id dropout. 'paper': as the paper describes."
 )
-flags.DEFINE_integer("steps", None, "Training steps of a student, a multiple of 20.")
+flags.DEFINE_integer("steps", None, f"Training steps of a student, a multiple of {LOG_EVERY}.")
 flags.DEFINE_integer("batch_size", None, "Rows of a student's step.", lower_bound=1)
 flags.DEFINE_float("learning_rate", None, "Adam's, of a student.")
 flags.DEFINE_enum(
@@ -198,8 +198,8 @@ def read_config() -> ExperimentConfig:
     config = REGIMES[FLAGS.regime]
     for name in ("steps", "batch_size", "learning_rate"):
         if (value := FLAGS[name].value) is not None:
-            if not value > 0 or (name == "steps" and value % 20):
-                rule = "a positive multiple of 20" if name == "steps" else "positive"
+            if not value > 0 or (name == "steps" and value % LOG_EVERY):
+                rule = f"a positive multiple of {LOG_EVERY}" if name == "steps" else "positive"
                 raise UsageError(f"--{name} must be {rule}. Received: {value}.")
             config = replace(config, **{name: value})
     if FLAGS.embeddings == "full":
