@@ -21,8 +21,9 @@ class Distiller(keras.Model):
     Each step makes one student forward, takes the teacher's trace (computed, or stored with the
     batch: `with_teacher_targets`), and minimises
 
-    $L(y, y_g) + \sum_t L_t + \Omega$: the compiled loss, the method's weighted losses, and the
-    student's regularisation losses.
+    $L(y, y_g) + \sum_t c_t L_t + \Omega$: the compiled loss, the method's weighted losses, and the
+    student's regularisation losses. The factors $c_t$ are 1 until somebody changes them while
+    training (`term_weights`).
 
     The student is the caller's own object; after `fit` it is the plain model that it was, to save,
     export and serve. The teacher is only read: it is not among the distiller's weights, its
@@ -38,6 +39,8 @@ class Distiller(keras.Model):
         student: The student's split.
         teacher: The teacher's split. A reloaded distiller has none: set it before `fit`.
         method: The method.
+        term_weights: A factor of each of the method's terms by its name, variables that start at 1
+            and are not trained; callbacks in `tdrec.callbacks` schedule or balance them.
 
     Raises:
         TypeError: If an argument is of another type.
@@ -78,6 +81,10 @@ class Distiller(keras.Model):
         self.student_layers = list(student.layers)
         logged = ("task_loss", *method.terms)
         self.term_trackers = {name: keras.metrics.Mean(name=name) for name in logged}
+        self.term_weights = {
+            name: self.add_weight((), "ones", trainable=False, name=f"{name}_weight")
+            for name in method.terms
+        }
         self._build_method()
 
     def call(self, inputs: Any, training: bool = False) -> Tensor:
@@ -104,20 +111,24 @@ class Distiller(keras.Model):
             self._build_method(inputs)
             task_loss = self.compute_loss(inputs, y, student.prediction, sample_weight)
             terms = self.method.compute_loss(
-                student,
+                self.student.distilled(student),
                 teacher,
                 student_middle=self.student.interpret,
                 teacher_middle=self._interpret_as_teacher,
                 sample_weight=sample_weight,
                 training=True,
             )
+            terms = {
+                name: ops.cast(self.term_weights[name], term.dtype) * term
+                for name, term in terms.items()
+            }
             loss = task_loss + sum(terms.values())
             scaled_loss = self.optimizer.scale_loss(loss)
         variables = self.trainable_variables
         self.optimizer.apply_gradients(
             zip(tape.gradient(scaled_loss, variables), variables, strict=True)
         )
-        rows = ops.shape(student.prediction)[0]
+        rows = ops.shape(student.low)[0]
         self._loss_tracker.update_state(loss, sample_weight=rows)
         for name, value in {"task_loss": task_loss, **terms}.items():
             self.term_trackers[name].update_state(value, sample_weight=rows)
@@ -180,10 +191,14 @@ class Distiller(keras.Model):
         """The teacher's targets of a batch, constants, in the fields that the method reads."""
         fields = self.method.teacher_fields
         if targets is None:
-            targets = self._required_teacher()(inputs)._asdict() if fields else {}
+            targets = self._run_teacher(inputs)._asdict() if fields else {}
         return Trace(
             **{f: ops.stop_gradient(targets[f]) if f in fields else None for f in Trace._fields}
         )
+
+    def _run_teacher(self, inputs: Any) -> Trace:
+        teacher = self._required_teacher()
+        return teacher.distilled(teacher(inputs))
 
     def _interpret_as_teacher(self, low: Tensor) -> Tensor:
         return self._required_teacher().interpret(low)
@@ -224,6 +239,7 @@ class Distiller(keras.Model):
             "student": keras.saving.serialize_keras_object(self.student_layers[0]),
             "low": low,
             "high": high,
+            "output": self.student.output,
             "method": keras.saving.serialize_keras_object(self.method),
         }
 
@@ -232,7 +248,8 @@ class Distiller(keras.Model):
         config = dict(config)
         student = keras.saving.deserialize_keras_object(config.pop("student"), custom_objects)
         method = keras.saving.deserialize_keras_object(config.pop("method"), custom_objects)
-        split = split_model(student, low=config.pop("low"), high=config.pop("high"))
+        cut = {name: config.pop(name) for name in ("low", "high", "output")}
+        split = split_model(student, **cut)
         return cls(split, None, method, **config)
 
 

@@ -75,6 +75,14 @@ class LabelDistillation(Method):
         self.task = losses.check_task(task)
         self.temperature = check_positive("temperature", temperature)
 
+    def build(self, student: Trace, teacher: Trace) -> None:
+        for name, shapes in (("student", student), ("teacher", teacher)):
+            if shapes.prediction is None:
+                raise ValueError(
+                    f"Label distillation compares one output. Received: a {name} with several. "
+                    "Name the one in its split: split_model(..., output=KEY)."
+                )
+
     def compute_loss(
         self, student: Trace, teacher: Trace, *, sample_weight: Tensor | None = None, **_: Any
     ) -> dict[str, Tensor]:

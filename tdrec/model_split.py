@@ -16,7 +16,7 @@ class Trace(NamedTuple):
     Attributes:
         low: Lower hidden state `s`, shape `(batch, ..., low_dim)`.
         high: Higher hidden state `e`, shape `(batch, ..., high_dim)`.
-        prediction: The model's output `y`, shape `(batch, ...)`.
+        prediction: The model's output `y`, shape `(batch, ...)`, or a structure of several.
     """
 
     low: Any
@@ -43,11 +43,13 @@ class ModelSplit:
             are layers or methods of layers.
         input_map: Takes what this model sees from a batch's `x`, when student and teacher have
             different inputs. Default None: all of `x`.
+        output: Key or index of the output to distil, of a model that has several. Default None:
+            the only one; the outputs of a model with several are then not distilled.
 
     Attributes:
         layers: The layers that own the weights, for a trainer to track.
-        shapes: Shapes of the trace, batch axis None; known once the split was run, and at once for
-            one made by `split_model`. None before.
+        shapes: Shapes of what `distilled` gives, batch axis None; known once the split was run, and
+            at once for one made by `split_model`. None before.
         cut: The names of the two layers that it was cut at, or None.
 
     Raises:
@@ -71,6 +73,7 @@ class ModelSplit:
         *,
         owner: keras.Layer | None = None,
         input_map: Callable[[Any], Any] | None = None,
+        output: str | int | None = None,
     ) -> None:
         rooms = {"lower": lower, "middle": middle, "head": head}
         for name, room in rooms.items():
@@ -78,6 +81,7 @@ class ModelSplit:
                 raise TypeError(f"`{name}` must be callable. Received: {room!r}.")
         self._rooms = {name: (room, _takes_training(room)) for name, room in rooms.items()}
         self.input_map = input_map
+        self.output = output
         self.layers: tuple[keras.Layer, ...] = (
             (owner,) if owner is not None else _owners(rooms.values())
         )
@@ -98,8 +102,34 @@ class ModelSplit:
         high = self._run("middle", low, training)
         trace = Trace(low, high, self._run("head", high, training))
         if self.shapes is None:
-            self.shapes = Trace(*((None, *t.shape[1:]) for t in trace))
+            self.shapes = _shapes(self.distilled(trace))
         return trace
+
+    def distilled(self, trace: Trace) -> Trace:
+        """The trace as a method sees it: with the one output that is distilled.
+
+        Args:
+            trace: Of this model.
+
+        Returns:
+            The same states; as prediction the output that `output` names, or the only one. None
+            where there are several and none is named.
+
+        Raises:
+            ValueError: If there is no output of that name.
+        """
+        prediction = trace.prediction
+        if self.output is not None:
+            try:
+                prediction = prediction[self.output]
+            except (KeyError, IndexError, TypeError) as error:
+                raise ValueError(
+                    f"`output` must be the key or index of one of the model's outputs. Received: "
+                    f"{self.output!r}, for the outputs {_names(prediction)}."
+                ) from error
+        elif keras.tree.is_nested(prediction):
+            prediction = None
+        return trace._replace(prediction=prediction)
 
     def interpret(self, low: Tensor) -> Tensor:
         """The model's own middle layers on a decoded state, run as when the model is served.
@@ -124,6 +154,7 @@ def split_model(
     high: str,
     *,
     input_map: Callable[[Any], Any] | None = None,
+    output: str | int | None = None,
 ) -> ModelSplit:
     """Cuts a functional or Sequential Keras model at the outputs of two named layers.
 
@@ -135,6 +166,8 @@ def split_model(
             model is named by its path, such as `"backbone/block_3"`.
         high: Name of the layer whose output is the higher hidden state `e`, above `low`.
         input_map: Takes what this model sees from a batch's `x`. Default None: all of it.
+        output: Key or index of the output to distil, of a model that has several. Default None:
+            the only one.
 
     Returns:
         The `ModelSplit`.
@@ -157,10 +190,24 @@ def split_model(
         keras.Model(high_tensor, graph.output, name="head"),
         owner=model,
         input_map=input_map,
+        output=output,
     )
-    split.shapes = Trace(low_tensor.shape, high_tensor.shape, graph.outputs[0].shape)
+    split.shapes = _shapes(split.distilled(Trace(low_tensor, high_tensor, graph.output)))
     split.cut = (low, high)
     return split
+
+
+def _shapes(trace: Trace) -> Trace:
+    """Shapes of the fields, batch axis None."""
+    return Trace(*(field if field is None else (None, *field.shape[1:]) for field in trace))
+
+
+def _names(prediction: Any) -> str:
+    """How the outputs of a model can be named."""
+    if not keras.tree.is_nested(prediction):
+        return "of a model that has one only"
+    keys = prediction if isinstance(prediction, dict) else range(len(prediction))
+    return ", ".join(map(repr, keys))
 
 
 def _takes_training(room: Room) -> bool:

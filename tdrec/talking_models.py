@@ -35,7 +35,8 @@ class TalkingModels(Method):
 
     $d$ is a mean over a state's features, summed over the two states. With `rounds=0` only the two
     consistency losses are left ("No interactions" in the paper's tables). A weight of 0 drops a
-    loss and all that only it needs.
+    loss and all that only it needs. The terms are `interaction_loss_1` to `_k`, one a round,
+    `message_loss` and `state_loss`.
 
     Args:
         rounds: $k \ge 0$. Default 2.
@@ -99,15 +100,13 @@ class TalkingModels(Method):
         self.noise = check_not_negative("noise", noise)
         self.target = target
         self._distance = losses.get(distance)
-        self._interacts = rounds > 0 and interaction_weight > 0
-        self.terms = tuple(
-            name
-            for name, used in (
-                ("interaction_loss", self._interacts),
-                ("message_loss", message_weight > 0),
-                ("state_loss", state_weight > 0),
-            )
-            if used
+        self._round_terms = tuple(
+            f"interaction_loss_{i}" for i in range(1, rounds + 1) if interaction_weight > 0
+        )
+        self.terms = (
+            *self._round_terms,
+            *(("message_loss",) if message_weight > 0 else ()),
+            *(("state_loss",) if state_weight > 0 else ()),
         )
         if not self.terms:
             raise ValueError(
@@ -124,7 +123,7 @@ class TalkingModels(Method):
         self.teacher_encoder = make_encoder(self, "teacher_encoder", teacher)
         self.student_decoder: Any = None
         self.teacher_decoder: Any = None
-        if self._interacts or self.state_weight:
+        if self._round_terms or self.state_weight:
             message_shape = self.student_encoder.compute_output_shape(*student[:2])
             self.student_decoder = make_decoder(self, "student_decoder", student, message_shape)
             self.teacher_decoder = make_decoder(self, "teacher_decoder", teacher, message_shape)
@@ -154,15 +153,13 @@ class TalkingModels(Method):
             student_decoder=acting(self.student_decoder),
             teacher_encoder=acting(self.teacher_encoder),
             teacher_decoder=acting(self.teacher_decoder),
-            rounds=self.rounds if self._interacts else 0,
+            rounds=len(self._round_terms),
             perturb=self._add_noise if self.noise and training else None,
         )
         terms = {}
-        if "interaction_loss" in self.terms:
-            targets = talk.targets if self.target == "latest" else (own,) * self.rounds
-            terms["interaction_loss"] = self.interaction_weight * sum(
-                between(target, state) for target, state in zip(targets, talk.states, strict=True)
-            )
+        for name, target, state in zip(self._round_terms, talk.targets, talk.states, strict=True):
+            answered = target if self.target == "latest" else own
+            terms[name] = self.interaction_weight * between(answered, state)
         if "message_loss" in self.terms or "state_loss" in self.terms:
             opening, answer = talk.messages[0], self.teacher_encoder(*its, training=training)
         if "message_loss" in self.terms:

@@ -53,7 +53,8 @@ class TeacherTargets:
 
         Returns:
             A `Trace` of float32 arrays of shape `(rows, ...)`: constants, made with
-            `training=False`.
+            `training=False`. Its prediction is the output that is distilled; None where a teacher
+            has several and its split names none.
         """
         key = _key(teacher, x)
         if key not in self._traces:
@@ -67,9 +68,12 @@ class TeacherTargets:
         return self._traces[key]
 
     def _compute(self, teacher: ModelSplit, x: Any) -> Trace:
-        parts = [teacher(batch) for batch in batches(x, self.batch_size)]
+        parts = [teacher.distilled(teacher(batch)) for batch in batches(x, self.batch_size)]
         return Trace(
-            *(np.concatenate(field).astype("float32") for field in zip(*parts, strict=True))
+            *(
+                None if field[0] is None else np.concatenate(field).astype("float32")
+                for field in zip(*parts, strict=True)
+            )
         )
 
 
@@ -146,7 +150,8 @@ def _key(teacher: ModelSplit, x: Any) -> str:
     digest = hashlib.sha256()
     few = keras.tree.map_structure(lambda array: tf.convert_to_tensor(array[:8]), x)
     arrays = [np.asarray(v) for layer in teacher.layers for v in layer.variables]
-    for array in [*arrays, *keras.tree.flatten(x), *(t.numpy() for t in teacher(few))]:
+    trace = [t.numpy() for t in teacher.distilled(teacher(few)) if t is not None]
+    for array in [*arrays, *keras.tree.flatten(x), *trace]:
         array = np.ascontiguousarray(array)
         if array.dtype == object:  # strings, of which the array holds the addresses
             array = tf.convert_to_tensor(array).numpy().astype("S")
@@ -159,7 +164,7 @@ def _read(path: Path) -> Trace | None:
     """The trace in the file, None if it is damaged (a disk that was full, a copy cut short)."""
     try:
         with np.load(path) as stored:
-            return Trace(**stored)
+            return Trace(**{**dict.fromkeys(Trace._fields), **stored})
     except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile):
         return None
 
@@ -169,7 +174,7 @@ def _write(path: Path, trace: Trace) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".npz")
     try:
         with os.fdopen(handle, "wb") as file:
-            np.savez(file, **trace._asdict())
+            np.savez(file, **{k: v for k, v in trace._asdict().items() if v is not None})
         os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)

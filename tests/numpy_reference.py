@@ -127,15 +127,17 @@ def between(distance, a, b, weight=None):
 
 
 def talking_models(student, teacher, g, h, rounds, distance="l2", target="latest", weight=None):
-    """L_interact, L_MC and L_SC, without their weights, of states `student` and `teacher`."""
+    """L_interact by round, L_MC and L_SC, unweighted, of the states of both."""
     exchange = talk(student, g, h, rounds)
     message_g, message_h = g.encode(*student), h.encode(*teacher)
-    interact = 0.0
+    interact = {}
     for i in range(rounds):
         compared = student if target == "original" else exchange.own[i]
-        interact += between(distance, compared, exchange.decoded[i], weight)
+        interact[f"interaction_loss_{i + 1}"] = between(
+            distance, compared, exchange.decoded[i], weight
+        )
     message = mean(DISTANCES[distance](message_g, message_h), weight)
     state = between(distance, student, g.decode(message_h), weight) + between(
         distance, teacher, h.decode(message_g), weight
     )
-    return {"interaction_loss": interact, "message_loss": message, "state_loss": state}
+    return {**interact, "message_loss": message, "state_loss": state}

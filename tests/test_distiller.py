@@ -32,7 +32,7 @@ from tdrec.teacher_targets import TeacherTargets
 
 X, Y = inputs_and_ratings()
 SIZES = {"message_dim": 6, "hidden_dim": 9}
-TD_TERMS = ["interaction_loss", "message_loss", "state_loss"]
+TD_TERMS = ["interaction_loss_1", "message_loss", "state_loss"]
 CODECS = ("student_encoder", "student_decoder", "teacher_encoder", "teacher_decoder")
 
 
@@ -106,7 +106,8 @@ def test_one_step_is_that_of_the_equations(float64, weight):
         raw = reference.talking_models(own[:2], its[:2], *speakers, 2, weight=weight)
         return {
             "task_loss": reference.mean(reference.l2(own[2], Y), weight),
-            "interaction_loss": 2.0 * raw["interaction_loss"],
+            "interaction_loss_1": 2.0 * raw["interaction_loss_1"],
+            "interaction_loss_2": 2.0 * raw["interaction_loss_2"],
             "message_loss": 0.5 * raw["message_loss"],
             "state_loss": 3.0 * raw["state_loss"],
         }
@@ -175,7 +176,11 @@ def test_stored_targets_give_the_same_training():
         data = (distiller.with_teacher_targets((X, Y), batch_size=4), None) if stored else (X, Y)
         history = fit(distiller, *data, epochs=2, batch_size=4)
         results.append((history, numbers(student_of(distiller)) + numbers(distiller.method)))
-    assert set(results[0][0]) == set(results[1][0]) == {"loss", "task_loss", *TD_TERMS}
+    assert (
+        set(results[0][0])
+        == set(results[1][0])
+        == {"loss", "task_loss", "interaction_loss_2", *TD_TERMS}
+    )
     for name, values in results[0][0].items():
         np.testing.assert_allclose(values, results[1][0][name], rtol=1e-5)
     assert_all_close(results[0][1], results[1][1], rtol=1e-4, atol=1e-6)
@@ -685,7 +690,7 @@ def test_subclassed_models(stored, compiling):
     assert len(distiller.trainable_variables) == 4 * 2 + 3 * 2
     its = numbers(teacher)
     history = fit(distiller, data, epochs=4)
-    assert set(history) == {"loss", "task_loss", *TD_TERMS}
+    assert set(history) == {"loss", "task_loss", "interaction_loss_2", *TD_TERMS}
     assert np.isfinite([*history.values()]).all()
     moved = numbers(student) + numbers(distiller.method)
     kinds = [v for v in zip(weights, moved, strict=True) if v[0].dtype.kind == "f"]
@@ -809,3 +814,60 @@ def test_empty_data_is_refused():
     empty = tf.data.Dataset.from_tensor_slices((X[:0], Y[:0])).batch(4)
     with pytest.raises(ValueError, match="at least one batch. Received: an empty dataset"):
         make().with_teacher_targets(empty)
+
+
+def two_heads(low, high, name):
+    """A model with the outputs "rating" and "click"."""
+    x = inputs = keras.Input((X.shape[1],))
+    x = keras.layers.Dense(low, "tanh", name="low")(x)
+    x = keras.layers.Dense(high, "tanh", name="high")(x)
+    heads = {n: keras.layers.Dense(1, name=n)(x) for n in ("rating", "click")}
+    return keras.Model(inputs, heads, name=name)
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_one_output_of_several_is_distilled(stored):
+    keras.utils.set_random_seed(0)
+    student, teacher = two_heads(5, 4, "student"), two_heads(7, 6, "teacher")
+    distiller = Distiller(
+        split_model(student, "low", "high", output="rating"),
+        split_model(teacher, "low", "high", output="rating"),
+        LabelDistillation(weight=2.0),
+    )
+    distiller.compile(keras.optimizers.SGD(0.05), loss={"rating": "mse", "click": "mse"})
+    y = {"rating": Y, "click": 0.5 * Y}
+    own, its = student.predict(X, verbose=0), teacher.predict(X, verbose=0)
+    expected = {
+        "task_loss": sum(np.mean((own[n] - y[n]) ** 2) for n in y),
+        "label_loss": 2.0 * np.mean((own["rating"] - its["rating"]) ** 2),
+    }
+    data = distiller.with_teacher_targets((X, y), batch_size=12) if stored else (X, y)
+    if not stored:
+        data = tf.data.Dataset.from_tensors(data)
+    history = distiller.fit(data, verbose=0, shuffle=False).history
+    for name, value in expected.items():
+        np.testing.assert_allclose(history[name], [value], rtol=1e-5, err_msg=name)
+    assert set(distiller.predict(X, verbose=0)) == {"rating", "click"}
+
+
+def test_several_outputs_and_none_named():
+    student, teacher = two_heads(5, 4, "student"), two_heads(7, 6, "teacher")
+    splits = split_model(student, "low", "high"), split_model(teacher, "low", "high")
+    with pytest.raises(ValueError, match=r"a student with several.*output=KEY"):
+        Distiller(*splits, LabelDistillation())
+    distiller = Distiller(*splits, talking())  # states alone: no output is compared
+    distiller.compile("sgd", loss={"rating": "mse", "click": "mse"})
+    data = distiller.with_teacher_targets((X, {"rating": Y, "click": Y}))
+    assert np.isfinite(distiller.fit(data, verbose=0, shuffle=False).history["loss"]).all()
+
+
+def test_term_weights_scale_the_terms():
+    plain, scaled = make(talking()), make(talking())
+    scaled.term_weights["message_loss"].assign(3.0)
+    scaled.term_weights["state_loss"].assign(0.0)
+    first, second = fit(plain), fit(scaled)
+    np.testing.assert_allclose(second["message_loss"], 3 * np.array(first["message_loss"]), 1e-6)
+    assert second["state_loss"] == [0.0]
+    parts = ("task_loss", *TD_TERMS)
+    np.testing.assert_allclose(second["loss"], sum(second[name][0] for name in parts), 1e-6)
+    assert not any(v.trainable for v in scaled.term_weights.values())

@@ -174,6 +174,34 @@ def test_input_map_takes_the_models_part_of_the_inputs():
     np.testing.assert_allclose(split(batch).prediction, model(X), rtol=1e-6)
 
 
+def test_output_names_what_is_distilled():
+    inputs = keras.Input((3,))
+    low = keras.layers.Dense(5, name="low")(inputs)
+    high = keras.layers.Dense(4, name="high")(low)
+    heads = {n: keras.layers.Dense(i + 1, name=n)(high) for i, n in enumerate(("rating", "click"))}
+    model = keras.Model(inputs, heads)
+    split = split_model(model, "low", "high", output="click")
+    assert split.shapes.prediction == (None, 2)
+    trace = split(X)
+    assert set(trace.prediction) == {"rating", "click"}
+    distilled = split.distilled(trace)
+    assert distilled.low is trace.low
+    np.testing.assert_array_equal(distilled.prediction, model(X)["click"])
+    unnamed = split_model(model, "low", "high")
+    assert unnamed.shapes.prediction is None
+    assert unnamed.distilled(trace).prediction is None
+
+
+@pytest.mark.parametrize("output", ["likes", 0])
+def test_unknown_output_lists_the_outputs(output):
+    inputs = keras.Input((3,))
+    low = keras.layers.Dense(5, name="low")(inputs)
+    high = keras.layers.Dense(4, name="high")(low)
+    model = keras.Model(inputs, {n: keras.layers.Dense(1, name=n)(high) for n in ("rating", "b")})
+    with pytest.raises(ValueError, match=rf"Received: {output!r}, for the outputs .*'rating'"):
+        split_model(model, "low", "high", output=output)
+
+
 def test_subclassed_model_by_layers():
     model = Subclassed()
     model(X)
