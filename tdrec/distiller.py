@@ -104,20 +104,9 @@ class Distiller(keras.Model):
 
     def train_step(self, data: Any) -> dict[str, Tensor]:
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        inputs, targets = detach(x)
-        teacher = self._teacher_trace(inputs, targets)
+        inputs, _ = detach(x)
         with tf.GradientTape() as tape:
-            student = self.student(inputs, training=True)
-            self._build_method(inputs)
-            task_loss = self.compute_loss(inputs, y, student.prediction, sample_weight)
-            terms = self.method.compute_loss(
-                self.student.distilled(student),
-                teacher,
-                student_middle=self.student.interpret,
-                teacher_middle=self._interpret_as_teacher,
-                sample_weight=sample_weight,
-                training=True,
-            )
+            student, task_loss, terms = self.compute_losses(data, training=True)
             terms = {
                 name: ops.cast(self.term_weights[name], term.dtype) * term
                 for name, term in terms.items()
@@ -133,6 +122,35 @@ class Distiller(keras.Model):
         for name, value in {"task_loss": task_loss, **terms}.items():
             self.term_trackers[name].update_state(value, sample_weight=rows)
         return self.compute_metrics(inputs, y, student.prediction, sample_weight)
+
+    def compute_losses(
+        self, data: Any, training: bool = False
+    ) -> tuple[Trace, Tensor, dict[str, Tensor]]:
+        """What a training step adds up.
+
+        Args:
+            data: A batch, as `fit` takes it from its data.
+            training: Whether dropout, noise and batch statistics act. Default False.
+
+        Returns:
+            The student's trace, the task's loss with the student's regularisation losses, and the
+            method's terms, before the factors of `term_weights`.
+        """
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        inputs, targets = detach(x)
+        teacher = self._teacher_trace(inputs, targets)
+        student = self.student(inputs, training=training)
+        self._build_method(inputs)
+        task_loss = self.compute_loss(inputs, y, student.prediction, sample_weight)
+        terms = self.method.compute_loss(
+            self.student.distilled(student),
+            teacher,
+            student_middle=self.student.interpret,
+            teacher_middle=self._interpret_as_teacher,
+            sample_weight=sample_weight,
+            training=training,
+        )
+        return student, task_loss, terms
 
     def test_step(self, data: Any) -> dict[str, Tensor]:
         # The terms of distillation are of no meaning without a teacher, so only the task's loss

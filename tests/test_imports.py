@@ -24,7 +24,12 @@ ALLOWED = {
     "methods": {"losses", "method", "model_split", "talking_models"},
     "teacher_targets": {"model_split"},
     "distiller": {"method", "model_split", "teacher_targets"},
+    "gradient_norms": {"distiller"},
     "models": set(),
+    "quiet": set(),
+    "model_cost": set(),
+    "export_formats": {"data", "model_cost"},
+    "export": {"data", "export_formats", "model_cost", "quiet"},
     "data": set(),
     "evaluation": {"data"},
     "config": set(),
@@ -34,7 +39,17 @@ ALLOWED = {
     "report": {"results", "summary", "plots"},
 }
 ENDS = {"experiment", "run", "integrations"}
-MAY_IMPORT_TENSORFLOW = {"distiller", "teacher_targets", "data", "integrations", "experiment"}
+MAY_IMPORT_TENSORFLOW = {
+    "distiller",
+    "teacher_targets",
+    "data",
+    "integrations",
+    "experiment",
+    "gradient_norms",
+    "export",
+    "export_formats",
+    "model_cost",
+}
 # A step of the input pipeline, which is TensorFlow's.
 FILES_THAT_MAY_TOO = {ROOT / "models" / "id_dropout.py"}
 

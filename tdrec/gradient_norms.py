@@ -1,0 +1,67 @@
+"""How strongly the task and each of a method's terms pull on the student."""
+
+from typing import Any
+
+import tensorflow as tf
+from keras import ops
+
+from tdrec.distiller import Distiller
+
+Tensor = Any
+
+
+def gradient_norms(distiller: Distiller, batch: Any) -> dict[str, float]:
+    r"""The length of each loss's gradient for the weights of the student that the losses share.
+
+    $\lVert \nabla_W L_t \rVert_2$, where $W$ are the student's trainable weights that some term of
+    the method reaches: for TD those of `lower` and `middle`, for LD all. The head of a student
+    that only the task trains is left out, since nothing there is balanced. A method without terms
+    shares nothing; $W$ are then all trainable weights of the student.
+
+    The terms are measured with the method's own weights and without the factors of
+    `distiller.term_weights`; a factor $c$ makes a norm $c$ times as long. Nothing is dropped, no
+    noise is added and no statistics move, so the same batch gives the same norms.
+
+    Args:
+        distiller: Compiled.
+        batch: As `fit` takes it: `(x, y)` or `(x, y, sample_weight)`, with or without the
+            teacher's targets.
+
+    Returns:
+        The norms of `"task_loss"` and of each term of the method; 0 for a term that does not reach
+        the student, infinite or NaN for one that has exploded.
+
+    Raises:
+        ValueError: If the distiller is not compiled, or has no teacher where the method reads one.
+
+    Example:
+        >>> gradient_norms(distiller, (x, y))
+        {'task_loss': 1.93, 'interaction_loss_1': 0.07, 'message_loss': 0.004, ...}
+
+    Source:
+        Chen et al., GradNorm, 2018, section 3.1, whose $W$ are the weights that the tasks share.
+    """
+    if not distiller.compiled:
+        raise ValueError(
+            "The task's loss is that of `compile`. Received: a distiller that is not compiled. "
+            'Call distiller.compile("adam", loss="mse") first, with your own loss.'
+        )
+    with tf.GradientTape(persistent=True) as tape:
+        _, task_loss, terms = distiller.compute_losses(batch)
+        losses = {"task_loss": task_loss, **terms}
+        # In float16 small gradients would be lost, if the loss were not scaled as in training.
+        scaled = {name: distiller.optimizer.scale_loss(loss) for name, loss in losses.items()}
+    student = [v for layer in distiller.student.layers for v in layer.trainable_variables]
+    gradients = {name: tape.gradient(loss, student) for name, loss in scaled.items()}
+    shared = [any(gradients[t][i] is not None for t in terms) for i in range(len(student))]
+    scale = float(distiller.optimizer.scale_loss(1.0))
+    return {
+        name: _norm(g for g, s in zip(found, shared, strict=True) if s or not terms) / scale
+        for name, found in gradients.items()
+    }
+
+
+def _norm(gradients: Any) -> float:
+    # Of sparse gradients the rows of one id are added up first.
+    dense = [ops.cast(tf.convert_to_tensor(g), "float32") for g in gradients if g is not None]
+    return float(tf.linalg.global_norm(dense)) if dense else 0.0
