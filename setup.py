@@ -14,6 +14,9 @@ VERSION = re.search(
 )
 assert VERSION, "tdrec/__init__.py must define __version__"
 
+# What `tdrec.export_student` needs to write ONNX and LiteRT, and to run what it wrote.
+EXPORT = ["ai-edge-litert", "onnx", "onnxruntime", "tf2onnx"]
+
 setup(
     name="tdrec",
     version=VERSION[1],
@@ -39,6 +42,7 @@ setup(
         "tqdm",
     ],
     extras_require={
-        "test": ["hypothesis", "mypy", "pytest", "pytest-timeout", "ruff"],
+        "export": EXPORT,
+        "test": [*EXPORT, "hypothesis", "mypy", "pytest", "pytest-timeout", "ruff"],
     },
 )

@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from tdrec.communication import Conversation, communicate
     from tdrec.distiller import Distiller
+    from tdrec.export import Export, export_student
     from tdrec.messages import MessageDecoder, MessageEncoder
     from tdrec.method import Method
     from tdrec.methods import (
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
         LabelDistillation,
         Scratch,
     )
+    from tdrec.model_cost import Comparison, compare_models
     from tdrec.model_split import ModelSplit, Trace, split_model
     from tdrec.talking_models import TalkingModels
 
@@ -27,6 +29,8 @@ _HOME = {
     "Conversation": "communication",
     "communicate": "communication",
     "Distiller": "distiller",
+    "Export": "export",
+    "export_student": "export",
     "MessageDecoder": "messages",
     "MessageEncoder": "messages",
     "FeatureDistillation": "methods",
@@ -36,6 +40,8 @@ _HOME = {
     "Method": "method",
     "Scratch": "methods",
     "TalkingModels": "talking_models",
+    "Comparison": "model_cost",
+    "compare_models": "model_cost",
     "ModelSplit": "model_split",
     "Trace": "model_split",
     "split_model": "model_split",

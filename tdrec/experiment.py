@@ -23,9 +23,10 @@ from tdrec.config import LOG_EVERY, REFERENCES, ExperimentConfig, ModelConfig
 from tdrec.data import FeatureEncoder, Ratings, split_by_time
 from tdrec.distiller import Distiller
 from tdrec.evaluation import BiasModel, is_cold, score
+from tdrec.model_cost import latency_ms, multiply_adds
 from tdrec.model_split import ModelSplit, split_model
 from tdrec.models.id_dropout import drop_ids
-from tdrec.models.rating_mlp import HIGH, LOW, multiply_adds, rating_mlp
+from tdrec.models.rating_mlp import HIGH, LOW, rating_mlp
 from tdrec.teacher_targets import TeacherTargets, attach, batches, on_inputs
 
 
@@ -78,7 +79,7 @@ class Experiment:
         self._segment: tuple[str, Segment] | None = None
         self._targets = TeacherTargets()
         self._compiled: tuple[tuple[str, str], Distiller] | None = None
-        self._latencies: dict[str, float] = {}
+        self._costs: dict[str, dict[str, Any]] = {}
 
     def key(self, genre: str, method: str, seed: int | None) -> str:
         """Hash of all that decides a run on the same version of the code and on one machine."""
@@ -315,14 +316,15 @@ class Experiment:
     def _cost(
         self, name: str, model: keras.Model, features: dict[str, np.ndarray]
     ) -> dict[str, Any]:
-        """Parameters, multiplications and latency; the latter is measured once a model's shape."""
-        if name not in self._latencies:
-            self._latencies[name] = _latency_ms(model, features)
-        return {
-            "params": model.count_params(),
-            "multiply_adds": multiply_adds(model),
-            "latency_ms": self._latencies[name],
-        }
+        """Parameters, multiplications and latency, measured once for each shape of a model."""
+        if name not in self._costs:
+            (latency,) = latency_ms([(model, features)])
+            self._costs[name] = {
+                "params": model.count_params(),
+                "multiply_adds": multiply_adds(model, features),
+                "latency_ms": latency,
+            }
+        return self._costs[name]
 
 
 def _hash(*parts: Any) -> str:
@@ -371,15 +373,3 @@ def _restart(distiller: Distiller, fresh: Distiller) -> None:
 
 def _predict(model: keras.Model, features: dict[str, np.ndarray]) -> np.ndarray:
     return np.concatenate([model(batch, training=False) for batch in batches(features, 8192)])
-
-
-def _latency_ms(model: keras.Model, features: dict[str, np.ndarray], rows: int = 256) -> float:
-    """Median time of one batch of predictions, milliseconds."""
-    batch = {name: tf.convert_to_tensor(values[:rows]) for name, values in features.items()}
-    predict = tf.function(lambda x: model(x, training=False))
-    times = []
-    for _ in range(22):
-        start = time.perf_counter()
-        predict(batch).numpy()
-        times.append(time.perf_counter() - start)
-    return float(np.median(times[2:])) * 1e3

@@ -22,6 +22,7 @@ from absl import flags
 import tdrec
 from tdrec.config import LOG_EVERY, METHODS, REFERENCES, REGIMES, ExperimentConfig
 from tdrec.data import Ratings, check_source, load, split_by_time
+from tdrec.quiet import quiet_stderr
 from tdrec.results import read_rows, replace_file, write_rows
 
 KNOWN_GENRES = (
@@ -361,16 +362,8 @@ def cache_dir() -> Path:
 def quiet_tensorflow() -> Iterator[None]:
     """Keeps what TensorFlow's C++ code writes while it loads off the screen, errors excepted."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    screen = os.dup(2)
-    with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-        try:
-            yield
-        finally:
-            sys.stderr.flush()
-            os.dup2(screen, 2)
-            os.close(screen)
+    with quiet_stderr():
+        yield
 
 
 def _listed(text: str) -> tuple[str, ...]:

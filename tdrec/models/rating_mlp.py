@@ -80,9 +80,3 @@ def _embed_bag(words: Any, size: int, width: int, name: str) -> Any:
     vectors = keras.layers.Embedding(size, width, name=f"{name}_embedding")(words)
     total = ops.sum(vectors * ops.expand_dims(present, -1), axis=1)
     return total / ops.maximum(ops.sum(present, axis=1, keepdims=True), 1.0)
-
-
-def multiply_adds(model: keras.Model) -> int:
-    """Multiplications of one row's prediction: those of the dense layers, as lookups have none."""
-    dense = (layer for layer in model.layers if isinstance(layer, keras.layers.Dense))
-    return sum(int(layer.kernel.shape[0] * layer.kernel.shape[1]) for layer in dense)

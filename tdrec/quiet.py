@@ -1,0 +1,24 @@
+"""Keeps what C++ libraries write to the screen off it."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """Sends the process's standard error nowhere: C++ code writes there past `sys.stderr`.
+
+    Exceptions pass through as ever.
+    """
+    sys.stderr.flush()
+    screen = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(screen, 2)
+            os.close(screen)
