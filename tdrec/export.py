@@ -129,8 +129,9 @@ def export_student(
         sample: Rows of every input by its name, `(N, ...)` each with N at least 1; raw values for
             the inputs that have a vocabulary, `(N, ...)` integers or strings, and what the student
             takes for the others.
-        vocabularies: By input, what turns raw values into its indices. Default None: no input has
-            one.
+        vocabularies: By input, what turns raw values into its indices; for an input of several
+            values a row, such as the words of a title, too. Each is part of the SavedModel's graph,
+            which TensorFlow limits to 2 GB. Default None: no input has one.
         formats: Which to write. Default: all.
         comparison: From `tdrec.compare_models`, to be part of the report. Default None.
         overwrite: Whether to replace the folder of an earlier export. A folder that holds
