@@ -43,6 +43,6 @@ setup(
     ],
     extras_require={
         "export": EXPORT,
-        "test": [*EXPORT, "hypothesis", "mypy", "pytest", "pytest-timeout", "ruff"],
+        "test": [*EXPORT, "hypothesis", "jax", "mypy", "pytest", "pytest-timeout", "ruff"],
     },
 )

@@ -1,24 +1,31 @@
 """The tests, in one command: `python -m tests`, with further arguments for pytest."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
-CHECKS = (
-    ("ruff", "check", "."),
-    ("ruff", "format", "--check", "."),
-    ("mypy", "tdrec"),
-    ("pytest", *sys.argv[1:]),
+ROOT = Path(__file__).resolve().parent.parent
+# These modules use nothing but Keras, and are to run on its JAX backend as well.
+ON_BOTH_BACKENDS = ("communication", "losses", "messages", "methods", "model_split")
+# JAX compiles whatever it runs, and most of it runs once here: not worth optimising.
+JAX = {"KERAS_BACKEND": "jax", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
+# Each module that is run, and what is added to its environment.
+CHECKS: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
+    (("ruff", "check", "."), {}),
+    (("ruff", "format", "--check", "."), {}),
+    (("mypy", "tdrec"), {}),
+    (("pytest", *sys.argv[1:]), {}),
+    (("pytest", *(f"tests/test_{name}.py" for name in ON_BOTH_BACKENDS)), JAX),
 )
 
 
 def main() -> int:
     """Runs each check; returns the exit status of the first that fails, or 0."""
-    for check in CHECKS:
-        print("$ python -m", *check, flush=True)
-        status = subprocess.call(
-            [sys.executable, "-m", *check], cwd=Path(__file__).resolve().parent.parent
-        )
+    for check, added in CHECKS:
+        print("$", *(f"{name}={value}" for name, value in added.items()), end=" " if added else "")
+        print("python -m", *check, flush=True)
+        status = subprocess.call([sys.executable, "-m", *check], cwd=ROOT, env=os.environ | added)
         if status:
             return status
     return 0

@@ -7,6 +7,7 @@ from hypothesis.extra.numpy import arrays
 from keras import ops
 
 import numpy_reference as reference
+from gradients import value_and_gradients
 from tdrec import losses
 
 RNG = np.random.default_rng(0)
@@ -62,24 +63,19 @@ def test_extreme_logits_are_finite_and_right(name, temperature):
 
 @pytest.mark.parametrize("name", ["kl", "binary_kl"])
 def test_gradient_at_extreme_logits_is_finite(name):
-    import tensorflow as tf
-
-    student = tf.Variable([[100.0, -100.0], [-100.0, 100.0]])
-    teacher = tf.constant([[-100.0, 100.0], [100.0, -100.0]])
-    with tf.GradientTape() as tape:
-        loss = tf.reduce_sum(getattr(losses, name)(teacher, student))
-    assert np.isfinite(tape.gradient(loss, student).numpy()).all()
+    divergence = getattr(losses, name)
+    teacher = np.array([[-100.0, 100.0], [100.0, -100.0]], "float32")
+    student = keras.Variable(-teacher)
+    _, gradient = value_and_gradients(lambda: ops.sum(divergence(teacher, student)), student)
+    assert np.isfinite(gradient).all()
 
 
 @pytest.mark.parametrize("name", ["l2", "cosine", "pearson"])
 def test_gradient_of_a_distance_is_finite_where_it_is_zero(name):
-    import tensorflow as tf
-
-    for start in (np.zeros((1, 4)), A[:1]):
-        a = tf.Variable(start.astype("float32"))
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_sum(losses.get(name)(a, start.astype("float32")))
-        assert np.isfinite(tape.gradient(loss, a).numpy()).all()
+    for start in (np.zeros((1, 4), "float32"), A[:1]):
+        a = keras.Variable(start)
+        _, gradient = value_and_gradients(lambda a=a, b=start: ops.sum(losses.get(name)(a, b)), a)
+        assert np.isfinite(gradient).all()
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
