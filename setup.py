@@ -17,6 +17,9 @@ assert VERSION, "tdrec/__init__.py must define __version__"
 # What `tdrec.export_student` needs to write ONNX and LiteRT, and to run what it wrote.
 EXPORT = ["ai-edge-litert", "onnx", "onnxruntime", "tf2onnx"]
 
+# What `tdrec.StoredTargets` needs to read and write Parquet.
+PARQUET = ["pyarrow"]
+
 setup(
     name="tdrec",
     version=VERSION[1],
@@ -43,6 +46,7 @@ setup(
     ],
     extras_require={
         "export": EXPORT,
-        "test": [*EXPORT, "hypothesis", "jax", "mypy", "pytest", "pytest-timeout", "ruff"],
+        "parquet": PARQUET,
+        "test": [*EXPORT, *PARQUET, "hypothesis", "mypy", "pytest", "pytest-timeout", "ruff"],
     },
 )

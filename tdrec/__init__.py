@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     )
     from tdrec.model_cost import Comparison, compare_models
     from tdrec.model_split import ModelSplit, Trace, split_model
+    from tdrec.predictor import Predictor
+    from tdrec.saved_model_teacher import load_saved_model, load_saved_split, save_split
+    from tdrec.stored_targets import StoredTargets
     from tdrec.talking_models import TalkingModels
 
 _HOME = {
@@ -45,6 +48,11 @@ _HOME = {
     "ModelSplit": "model_split",
     "Trace": "model_split",
     "split_model": "model_split",
+    "Predictor": "predictor",
+    "load_saved_model": "saved_model_teacher",
+    "load_saved_split": "saved_model_teacher",
+    "save_split": "saved_model_teacher",
+    "StoredTargets": "stored_targets",
 }
 __all__ = ["__version__", *_HOME]
 

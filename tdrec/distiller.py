@@ -1,5 +1,6 @@
 """The distiller: a Keras model whose `train_step` teaches a student (TensorFlow backend)."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -12,6 +13,7 @@ from tdrec.model_split import ModelSplit, Trace, split_model
 from tdrec.teacher_targets import TeacherTargets, attach, batches, detach
 
 Tensor = Any
+_NOTHING = Trace(None, None, None)
 
 
 @keras.saving.register_keras_serializable(package="tdrec")
@@ -97,9 +99,9 @@ class Distiller(keras.Model):
         Returns:
             Its prediction, shape `(batch, ...)`.
         """
-        inputs, _ = detach(inputs)
+        inputs, targets = detach(inputs)
         prediction = self.student(inputs, training=training).prediction
-        self._build_method(inputs)
+        self._build_method(inputs, targets)
         return prediction
 
     def train_step(self, data: Any) -> dict[str, Tensor]:
@@ -140,7 +142,7 @@ class Distiller(keras.Model):
         inputs, targets = detach(x)
         teacher = self._teacher_trace(inputs, targets)
         student = self.student(inputs, training=training)
-        self._build_method(inputs)
+        self._build_method(inputs, targets)
         task_loss = self.compute_loss(inputs, y, student.prediction, sample_weight)
         terms = self.method.compute_loss(
             self.student.distilled(student),
@@ -167,6 +169,7 @@ class Distiller(keras.Model):
         seed: int | None = None,
         drop_remainder: bool = False,
         cache: TeacherTargets | None = None,
+        stored: Callable[[Any], Trace] | None = None,
     ) -> tf.data.Dataset:
         """The data with the teacher's targets computed once, so that `fit` never runs it on x.
 
@@ -182,12 +185,15 @@ class Distiller(keras.Model):
             drop_remainder: Whether to leave out a last batch that is not full, whose other shape
                 would cost one more compilation. Default False.
             cache: Where to look targets up and keep them. Default None: computed for this call.
+            stored: A function of the inputs that returns their targets, such as a table that was
+                read (`StoredTargets`). Default None: the teacher computes them.
 
         Returns:
             A `tf.data.Dataset` for this distiller's `fit`.
 
         Raises:
-            ValueError: If the method reads a teacher and there is none.
+            ValueError: If the method reads a teacher and there is none, or reads what the teacher
+                or the table lacks.
 
         Example:
             >>> distiller.fit(distiller.with_teacher_targets(dataset, shuffle=True, seed=0))
@@ -195,8 +201,11 @@ class Distiller(keras.Model):
         rows, found = _in_memory(data)
         x, *rest = rows
         if fields := self.method.teacher_fields:
-            trace = (cache or TeacherTargets())(self._required_teacher(), x)
-            x = attach(x, trace, fields)
+            if stored is not None:
+                trace = stored(x)
+            else:
+                trace = (cache or TeacherTargets())(self._required_teacher(), x)
+            x = attach(x, self._read(trace), fields)
         return batches(
             (x, *rest),
             batch_size or found,
@@ -207,12 +216,23 @@ class Distiller(keras.Model):
 
     def _teacher_trace(self, inputs: Any, targets: dict[str, Tensor] | None) -> Trace:
         """The teacher's targets of a batch, constants, in the fields that the method reads."""
+        if not self.method.teacher_fields:
+            return _NOTHING
+        trace = self._run_teacher(inputs) if targets is None else _NOTHING._replace(**targets)
+        return Trace(*(f if f is None else ops.stop_gradient(f) for f in self._read(trace)))
+
+    def _read(self, trace: Trace) -> Trace:
+        """The fields that the method reads, of a teacher's trace or of its shapes."""
         fields = self.method.teacher_fields
-        if targets is None:
-            targets = self._run_teacher(inputs)._asdict() if fields else {}
-        return Trace(
-            **{f: ops.stop_gradient(targets[f]) if f in fields else None for f in Trace._fields}
-        )
+        if missing := [field for field in fields if getattr(trace, field) is None]:
+            raise ValueError(
+                f"{type(self.method).__name__} reads the teacher's {', '.join(fields)}. Received: "
+                f"a teacher, or stored targets, without {', '.join(missing)}. States are known of "
+                "a teacher that is split into rooms (tdrec.split_model, tdrec.load_saved_split), "
+                "or stored; of several outputs name one (output=...); and "
+                "tdrec.LabelDistillation() reads the prediction alone."
+            )
+        return _NOTHING._replace(**{field: getattr(trace, field) for field in fields})
 
     def _run_teacher(self, inputs: Any) -> Trace:
         teacher = self._required_teacher()
@@ -230,18 +250,28 @@ class Distiller(keras.Model):
             )
         return self.teacher
 
-    def _build_method(self, inputs: Any = None) -> None:
-        """Builds the method once the shapes of both traces are known, if need be from inputs."""
+    def _build_method(self, inputs: Any = None, targets: dict[str, Tensor] | None = None) -> None:
+        """Builds the method once the shapes of both traces are known, if need be from a batch."""
         if not self.method.built:
-            teacher: Trace | None = Trace(None, None, None)
-            if self.method.teacher_fields:
-                if self.teacher and self.teacher.shapes is None and inputs is not None:
-                    self.teacher(inputs)
-                teacher = self.teacher.shapes if self.teacher else None
+            teacher = self._teacher_shapes(inputs, targets)
             if self.student.shapes and teacher:
                 self.method.build(self.student.shapes, teacher)
         if self.method.built and self.student.shapes:
             self.built = True  # all weights exist, which Keras asks for to save or to load them
+
+    def _teacher_shapes(self, inputs: Any, targets: dict[str, Tensor] | None) -> Trace | None:
+        if not self.method.teacher_fields:
+            return _NOTHING
+        if targets is not None:
+            return self._read(
+                _NOTHING._replace(**{f: (None, *t.shape[1:]) for f, t in targets.items()})
+            )
+        if self.teacher and self.teacher.shapes is None and inputs is not None:
+            self.teacher(inputs)
+        shapes = self.teacher.shapes if self.teacher else None
+        if shapes and shapes.low is None:  # of a teacher that only predicts
+            return self._read(shapes)
+        return shapes
 
     def get_config(self) -> dict[str, Any]:
         if self.student.cut is None or self.student.input_map is not None:

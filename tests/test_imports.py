@@ -24,6 +24,10 @@ ALLOWED = {
     "methods": {"losses", "method", "model_split", "talking_models"},
     "teacher_targets": {"model_split"},
     "distiller": {"method", "model_split", "teacher_targets"},
+    "predictor": {"model_split"},
+    "saved_model_teacher": {"model_split", "predictor"},
+    "column_files": set(),
+    "stored_targets": {"column_files", "model_split", "teacher_targets"},
     "gradient_norms": {"distiller"},
     "models": set(),
     "quiet": set(),
@@ -40,7 +44,9 @@ ALLOWED = {
 }
 ENDS = {"experiment", "run", "integrations"}
 MAY_IMPORT_TENSORFLOW = {
+    "column_files",
     "distiller",
+    "saved_model_teacher",
     "teacher_targets",
     "data",
     "integrations",
