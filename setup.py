@@ -47,6 +47,15 @@ setup(
     extras_require={
         "export": EXPORT,
         "parquet": PARQUET,
-        "test": [*EXPORT, *PARQUET, "hypothesis", "mypy", "pytest", "pytest-timeout", "ruff"],
+        "test": [
+            *EXPORT,
+            *PARQUET,
+            "hypothesis",
+            "jax",
+            "mypy",
+            "pytest",
+            "pytest-timeout",
+            "ruff",
+        ],
     },
 )
