@@ -106,6 +106,8 @@ class FeatureDistillation(Method):
         dropout: Rate in the encoders. Default 0.
         linear: Dense encoders. Default False.
         distance: `"l2"`, `"cosine"` or `"pearson"`. Default `"l2"`.
+        identity: No encoders: the joined states themselves are compared, and the two models must
+            have the same widths. Default False.
         **kwargs: Those of `keras.layers.Layer`.
 
     Raises:
@@ -129,6 +131,7 @@ class FeatureDistillation(Method):
         dropout: float = 0.0,
         linear: bool = False,
         distance: str = "l2",
+        identity: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -137,14 +140,18 @@ class FeatureDistillation(Method):
         self.hidden_dim = hidden_dim
         self.dropout = dropout
         self.linear = linear
+        self.identity = identity
         self.distance = distance
         self._distance = losses.get(distance)
 
     def build(self, student: Trace, teacher: Trace) -> None:
-        self.student_encoder, self.teacher_encoder = (
-            make_encoder(self, name, shapes)
-            for name, shapes in (("student_encoder", student), ("teacher_encoder", teacher))
-        )
+        self.student_encoder: Any = _join
+        self.teacher_encoder: Any = _join
+        if self.identity:
+            _refuse_unequal(student, teacher)
+        else:
+            self.student_encoder = make_encoder(self, "student_encoder", student)
+            self.teacher_encoder = make_encoder(self, "teacher_encoder", teacher)
 
     def compute_loss(
         self,
@@ -175,6 +182,8 @@ class FitNet(Method):
         dropout: Rate in the decoder. Default 0.
         linear: A dense decoder. Default False.
         distance: `"l2"`, `"cosine"` or `"pearson"`. Default `"l2"`.
+        identity: No decoder: the states are compared as they are, and the two models must have the
+            same widths. Default False.
         **kwargs: Those of `keras.layers.Layer`.
 
     Raises:
@@ -197,6 +206,7 @@ class FitNet(Method):
         dropout: float = 0.0,
         linear: bool = False,
         distance: str = "l2",
+        identity: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -204,12 +214,17 @@ class FitNet(Method):
         self.hidden_dim = hidden_dim
         self.dropout = dropout
         self.linear = linear
+        self.identity = identity
         self.distance = distance
         self._distance = losses.get(distance)
 
     def build(self, student: Trace, teacher: Trace) -> None:
-        message_shape = (*teacher.low[:-1], teacher.low[-1] + teacher.high[-1])
-        self.student_decoder = make_decoder(self, "student_decoder", student, message_shape)
+        self.student_decoder: Any = None
+        if self.identity:
+            _refuse_unequal(student, teacher)
+        else:
+            message_shape = (*teacher.low[:-1], teacher.low[-1] + teacher.high[-1])
+            self.student_decoder = make_decoder(self, "student_decoder", student, message_shape)
 
     def compute_loss(
         self,
@@ -220,8 +235,9 @@ class FitNet(Method):
         training: bool = False,
         **_: Any,
     ) -> dict[str, Tensor]:
-        message = ops.concatenate([teacher.low, teacher.high], axis=-1)
-        decoded = self.student_decoder(message, training=training)
+        decoded = (teacher.low, teacher.high)
+        if self.student_decoder is not None:
+            decoded = self.student_decoder(_join(*decoded), training=training)
         distance = between_states(
             self._distance, (student.low, student.high), decoded, sample_weight
         )
@@ -302,6 +318,20 @@ class Hybrid(Method):
     def compute_loss(self, student: Trace, teacher: Trace, **context: Any) -> dict[str, Tensor]:
         label, feature = (part.compute_loss(student, teacher, **context) for part in self.parts)
         return {**label, **feature}
+
+
+def _join(low: Tensor, high: Tensor, training: bool = False) -> Tensor:
+    """A message of the states as they are."""
+    return ops.concatenate([low, high], axis=-1)
+
+
+def _refuse_unequal(student: Trace, teacher: Trace) -> None:
+    if student[:2] != teacher[:2]:
+        raise ValueError(
+            "With `identity=True` the states of student and teacher must have the same shapes. "
+            f"Received: low {student.low} and {teacher.low}, high {student.high} and "
+            f"{teacher.high}. Leave `identity` out: what is learned in between makes them alike."
+        )
 
 
 METHODS: dict[str, type[Method]] = {
