@@ -214,13 +214,29 @@ def mean(values: Tensor, sample_weight: Tensor | None = None) -> Tensor:
 
     Args:
         values: Tensor of shape `(batch, ...)`.
-        sample_weight: None, or a tensor of shape `(batch,)` or `(batch, 1)`.
+        sample_weight: None, or a tensor of shape `(batch,)` or `(batch, 1)`, or one whose shape
+            begins as that of `values`: `(batch, time)` weighs each token, padding with 0.
 
     Returns:
         A scalar.
+
+    Raises:
+        ValueError: If the weights have more axes than the values, or other lengths.
     """
     if sample_weight is None:
         return ops.mean(values)
     weight = ops.cast(sample_weight, values.dtype)
-    weight = ops.reshape(weight, (-1,) + (1,) * (len(values.shape) - 1))
-    return ops.mean(values * weight)
+    if len(weight.shape) == 2 and weight.shape[1] == 1:
+        weight = ops.squeeze(weight, axis=1)
+    lead, shape = tuple(weight.shape), tuple(values.shape)
+    if any(None not in (n, m) and n != m for n, m in zip(lead, shape, strict=False)) or (
+        len(lead) > len(shape)
+    ):
+        raise ValueError(
+            "A sample weight is given for each example, shape (batch,), or for each token, shape "
+            f"(batch, time). Received: weights of shape {lead} for values of shape {shape}. "
+            "Cut the model where its states have that axis."
+        )
+    return ops.mean(
+        values * ops.reshape(weight, ops.shape(weight) + (1,) * (len(shape) - len(lead)))
+    )

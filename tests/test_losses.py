@@ -1,3 +1,5 @@
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -160,6 +162,20 @@ def test_weighted_mean_divides_by_the_number_of_values(v, w):
 def test_integer_weights_are_accepted():
     v = ops.convert_to_tensor([1.0, 2.0, 4.0])
     np.testing.assert_allclose(losses.mean(v, np.array([0, 1, 2])), 10 / 3, rtol=1e-6)
+
+
+def test_mean_weighs_tokens():
+    values = np.arange(24.0).reshape(2, 3, 4)
+    weight = np.array([[1.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
+    expected = (values * weight[:, :, None]).sum() / 24
+    np.testing.assert_allclose(losses.mean(values, weight), expected, rtol=1e-6)
+    np.testing.assert_allclose(losses.mean(values[..., 0], weight), values[0, :2, 0].sum() / 6 + 2)
+
+
+@pytest.mark.parametrize("shape", [(2, 4), (3,), (2, 3, 1)])
+def test_mean_refuses_weights_of_other_axes(shape):
+    with pytest.raises(ValueError, match=rf"Received: weights of shape {re.escape(str(shape))}"):
+        losses.mean(np.ones((2, 3)), np.ones(shape))
 
 
 @pytest.mark.parametrize("shape", [(6, 1), (1, 5), (5,), (6, 5, 1)])
