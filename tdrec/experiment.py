@@ -11,6 +11,7 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,7 @@ class Experiment:
         Returns:
             The `Result`.
         """
-        segment = self._load_segment(genre)
+        segment = self.segment(genre)
         if method == "bias":
             result = self._run_bias(segment)
         elif method == "teacher":
@@ -131,6 +132,47 @@ class Experiment:
             "teacher": score(_predict(self.teacher, features), test, train).rmse,
             "bias": score(BiasModel.fit(train).predict(test), test, train).rmse,
         }
+
+    def segment(self, genre: str) -> Segment:
+        """The genre's rows, kept until another genre is asked for."""
+        if self._segment is None or self._segment[0] != genre:
+            train, test = self.holdout.train.of_genre(genre), self.holdout.test.of_genre(genre)
+            encoder = FeatureEncoder.fit(train)
+            segment = Segment(
+                train,
+                test,
+                encoder,
+                student_train=encoder.encode(train),
+                student_test=encoder.encode(test),
+                teacher_train=self.teacher_encoder.encode(train),
+                teacher_test=self.teacher_encoder.encode(test),
+            )
+            self._segment = (genre, segment)
+            self._targets = TeacherTargets()
+        return self._segment[1]
+
+    def distiller(self, genre: str, method: str, seed: int) -> Distiller:
+        """A distiller as `run` trains it, compiled and not trained.
+
+        Args:
+            genre: A genre of the data.
+            method: A method's short name.
+            seed: Decides the initial weights.
+
+        Returns:
+            The `Distiller`, with the teacher whatever the method reads. Its inputs are
+            `{"student": ..., "teacher": ...}`: each model's features of the same rows, as the
+            genre's `segment` has them.
+        """
+        fresh = self._new_distiller(self.segment(genre), method, seed)
+        models = {"student": fresh.student_layers[0], "teacher": self.teacher}
+        student, teacher = (
+            split_model(model, low=LOW, high=HIGH, input_map=itemgetter(name))
+            for name, model in models.items()
+        )
+        distiller = Distiller(student, teacher, fresh.method)
+        self._compile(distiller)
+        return distiller
 
     @cached_property
     def teacher(self) -> keras.Model:
@@ -225,24 +267,6 @@ class Experiment:
         draws = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True)
         return tf.data.Dataset.zip(dataset, draws).map(drop).prefetch(2)
 
-    def _load_segment(self, genre: str) -> Segment:
-        """The genre's rows, kept until another genre is asked for."""
-        if self._segment is None or self._segment[0] != genre:
-            train, test = self.holdout.train.of_genre(genre), self.holdout.test.of_genre(genre)
-            encoder = FeatureEncoder.fit(train)
-            segment = Segment(
-                train,
-                test,
-                encoder,
-                student_train=encoder.encode(train),
-                student_test=encoder.encode(test),
-                teacher_train=self.teacher_encoder.encode(train),
-                teacher_test=self.teacher_encoder.encode(test),
-            )
-            self._segment = (genre, segment)
-            self._targets = TeacherTargets()
-        return self._segment[1]
-
     def _run_bias(self, segment: Segment) -> Result:
         start = time.perf_counter()
         model = BiasModel.fit(segment.train)
@@ -261,13 +285,7 @@ class Experiment:
         config = self.config
         fresh = self._new_distiller(segment, name, seed)
         if self._compiled is None or self._compiled[0] != (genre, name):
-            fresh.compile(
-                _adam(config.learning_rate, config.ema),
-                loss="mse",
-                metrics=[keras.metrics.RootMeanSquaredError(name="rmse")],
-                jit_compile=True,
-                steps_per_execution=LOG_EVERY,
-            )
+            self._compile(fresh)
             self._compiled = ((genre, name), fresh)
         distiller = self._compiled[1]
         _restart(distiller, fresh)
@@ -308,6 +326,15 @@ class Experiment:
         student = _rating_model(self.config.student, segment.encoder, segment.train, "student")
         method = methods.get(name, **self.config.arguments(name))
         return Distiller(split_model(student, low=LOW, high=HIGH), teacher, method)
+
+    def _compile(self, distiller: Distiller) -> None:
+        distiller.compile(
+            _adam(self.config.learning_rate, self.config.ema),
+            loss="mse",
+            metrics=[keras.metrics.RootMeanSquaredError(name="rmse")],
+            jit_compile=True,
+            steps_per_execution=LOG_EVERY,
+        )
 
     @cached_property
     def _teacher_split(self) -> ModelSplit:

@@ -1,0 +1,245 @@
+import json
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import small_models
+from tdrec.diagnosis import diagnose
+from tdrec.distiller import Distiller
+from tdrec.finding import FAIL, OK, WARN
+from tdrec.method import Method
+from tdrec.methods import FeatureDistillation, LabelDistillation, Scratch
+from tdrec.model_split import split_model
+from tdrec.talking_models import TalkingModels
+from tdrec.teacher_targets import batches
+
+QUICK = {"steps": 3, "scratch_steps": 20, "batch_size": 64}
+
+
+def patient(method=None, teacher=None, learning_rate=0.05):
+    """A sound case: the labels are the teacher's own predictions with a little noise."""
+    student, its = small_models.student_and_teacher()
+    keras.utils.set_random_seed(0)
+    distiller = Distiller(student, teacher or its, method or LabelDistillation())
+    distiller.compile(keras.optimizers.Adam(learning_rate), loss="mse", run_eagerly=True)
+    x, noise = small_models.inputs_and_ratings(400)
+    return distiller, (x, its(x).prediction.numpy() + 0.1 * noise)
+
+
+def talking():
+    return TalkingModels(rounds=1, message_dim=6, hidden_dim=8)
+
+
+def state_of(distiller):
+    models = (*distiller.student.layers, *distiller.teacher.layers, distiller)
+    return [keras.ops.convert_to_numpy(v) for model in models for v in model.variables]
+
+
+def statuses(diagnosis):
+    return {finding.check: finding.status for finding in diagnosis.findings}
+
+
+def test_a_sound_case_gives_no_warning_and_nothing_is_changed():
+    distiller, data = patient(talking())
+    before = state_of(distiller)
+    diagnosis = diagnose(distiller, data, **QUICK)
+    assert diagnosis.status == OK, str(diagnosis)
+    checked = ("data", "outputs", "range", "scale", "units", "gradients", "teacher", "scratch")
+    assert list(statuses(diagnosis)) == [*checked, "training", "messages", "alignment", "cost"]
+    for a, b in zip(before, state_of(distiller), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert not distiller.optimizer.built
+    assert str(diagnosis).endswith("OK: 12 OK, 0 WARN, 0 FAIL")
+    stored = json.loads(json.dumps(diagnosis.to_dict(), allow_nan=False))
+    assert stored["status"] == OK
+    assert len(stored["findings"]) == 12
+
+    (cost,) = diagnosis.of("cost")
+    assert cost.figures["student_params"] == distiller.student.layers[0].count_params()
+    assert cost.figures["method_params"] == distiller.method.count_params()
+    assert cost.figures["rows"] == 360  # the last tenth is to judge on
+    assert cost.figures["steps"] == 57  # ceil(10 epochs x 360 / 64)
+    assert cost.figures["targets_bytes"] == 360 * (7 + 6) * 4
+
+    (teacher,) = diagnosis.of("teacher")
+    x, y = (part[360:] for part in data)
+    expected = np.mean((distiller.teacher(x).prediction - y) ** 2)
+    assert teacher.figures["teacher"] == pytest.approx(float(expected), rel=1e-5)
+    expected = np.mean((data[1][:360].mean() - y) ** 2)
+    assert teacher.figures["constant"] == pytest.approx(float(expected), rel=1e-5)
+
+    again = diagnose(distiller, data, **QUICK)
+    for a, b in zip(diagnosis.findings, again.findings, strict=True):
+        assert a == b or a.check == b.check == "cost"
+
+
+@pytest.mark.parametrize("where", ["inputs", "labels"])
+def test_nan_in_the_rows_ends_the_diagnosis(where):
+    distiller, (x, y) = patient()
+    {"inputs": x, "labels": y}[where][7] = np.nan
+    diagnosis = diagnose(distiller, (x, y), **QUICK)
+    assert statuses(diagnosis) == {"data": FAIL}
+    assert f"1 rows of {where}" in diagnosis.findings[0].text
+
+
+def test_a_teacher_of_shuffled_labels_is_worse_than_no_teacher():
+    x, y = patient()[1]
+    teacher = small_models.small_model(40, 40, 9)
+    teacher.compile(keras.optimizers.Adam(0.02), loss="mse", jit_compile=False)
+    shuffled = np.random.default_rng(0).permutation(y[:60])
+    teacher.fit(x[:60], shuffled, epochs=60, batch_size=60, verbose=0)
+    distiller, _ = patient(teacher=split_model(teacher, "low", "high"))
+    diagnosis = diagnose(distiller, (x, y), **QUICK)
+    assert statuses(diagnosis)["teacher"] == FAIL
+    assert "worse than a student from scratch" in diagnosis.of("teacher")[0].text
+    assert diagnosis.status == FAIL
+
+
+@pytest.mark.parametrize("method", [talking, lambda: FeatureDistillation(1.0, 6, 8)])
+def test_a_collapsed_encoder(method):
+    distiller, data = patient(method())
+    output = distiller.method.teacher_encoder.body.layers[-1]
+    output.kernel.assign(ops.zeros_like(output.kernel))
+    output.bias.assign(ops.ones_like(output.bias))
+    diagnosis = diagnose(distiller, data, **QUICK)
+    (messages,) = diagnosis.of("messages")
+    assert messages.status == FAIL
+    assert messages.figures["teacher's now"]["effective_rank"] == 0
+    assert messages.figures["student's now"]["effective_rank"] > 2
+
+
+class HalfIdle(Method):
+    """One term that teaches, and one that is cut off from the student."""
+
+    teacher_fields = ("prediction",)
+    terms = ("good_loss", "idle_loss")
+
+    def compute_loss(self, student, teacher, **_):
+        good = ops.mean(ops.square(student.prediction - teacher.prediction))
+        idle = ops.mean(ops.square(ops.stop_gradient(student.low)))
+        return {"good_loss": good, "idle_loss": idle}
+
+
+def test_a_term_without_a_gradient():
+    distiller, data = patient(HalfIdle())
+    diagnosis = diagnose(distiller, data, **QUICK)
+    (gradients,) = diagnosis.of("gradients")
+    assert gradients.status == WARN
+    assert "No gradient reaches the student from idle_loss." in gradients.text
+
+
+def test_exploding_weights():
+    distiller, data = patient()
+    kernel = distiller.student.layers[0].get_layer("out").kernel
+    kernel.assign(kernel * 1e6)
+    found = statuses(diagnose(distiller, data, **QUICK))
+    assert found["range"] == found["gradients"] == WARN
+    kernel.assign(kernel * 1e36)
+    found = statuses(diagnose(distiller, data, **QUICK))
+    assert found == {"data": OK, "outputs": FAIL}
+
+
+def test_training_that_diverges_is_undone():
+    distiller, data = patient(learning_rate=1e30)
+    before = state_of(distiller)
+    diagnosis = diagnose(distiller, data, **QUICK)
+    assert diagnosis.of("training")[0].status == FAIL
+    for a, b in zip(before, state_of(distiller), strict=True):
+        np.testing.assert_array_equal(a, b)
+    json.dumps(diagnosis.to_dict(), allow_nan=False)
+
+
+def test_ids_without_a_row():
+    def model(width):
+        x = inputs = keras.Input((), dtype="int32")
+        x = keras.layers.Embedding(10, width)(x)
+        x = keras.layers.Dense(width, "tanh", name="low")(x)
+        x = keras.layers.Dense(width, "tanh", name="high")(x)
+        return split_model(keras.Model(inputs, keras.layers.Dense(1)(x)), "low", "high")
+
+    distiller = Distiller(model(3), model(4), LabelDistillation())
+    distiller.compile("adam", loss="mse", run_eagerly=True)
+    ids, y = np.resize(np.arange(10, dtype="int32"), 200), np.linspace(1, 5, 200)[:, None]
+    ids[11] = -1
+    diagnosis = diagnose(distiller, (ids, y), **QUICK)
+    assert statuses(diagnosis) == {"data": OK, "ids": FAIL, "outputs": OK}
+
+
+def test_datasets_weights_and_a_given_student_and_validation():
+    distiller, (x, y) = patient()
+    weight = np.linspace(0.5, 1.5, len(x)).astype("float32")
+    rows, validation = (
+        (x[part], y[part], weight[part]) for part in (slice(0, 300), slice(300, None))
+    )
+    diagnosis = diagnose(
+        distiller,
+        batches(rows, 50),
+        validation=batches(validation, 30),
+        scratch=lambda inputs: 0.5 * distiller.teacher(inputs).prediction,
+        steps=3,
+    )
+    vx, vy, vw = validation
+    prediction = 0.5 * distiller.teacher(vx).prediction
+    expected = np.average(np.mean((prediction - vy) ** 2, axis=1), weights=vw)
+    assert diagnosis.of("teacher")[0].figures["scratch"] == pytest.approx(expected, rel=1e-5)
+    assert diagnosis.of("cost")[0].figures["steps"] == 60  # batches of 50, as the dataset's
+
+
+def test_without_a_teacher_the_student_alone_is_looked_at():
+    student, _ = small_models.student_and_teacher()
+    distiller = Distiller(student, None, Scratch())
+    distiller.compile("adam", loss="mse", run_eagerly=True)
+    found = statuses(diagnose(distiller, patient()[1], **QUICK))
+    assert not {"teacher", "messages", "alignment"} & set(found)
+    assert {"scratch", "units", "training", "cost"} <= set(found)
+
+
+def test_classes_are_compared_by_their_loss():
+    student, teacher = small_models.student_and_teacher(outputs=3)
+    distiller = Distiller(student, teacher, LabelDistillation(task="classes"))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    distiller.compile("adam", loss=loss, run_eagerly=True)
+    x, _ = small_models.inputs_and_ratings(200)
+    labels = np.argmax(teacher(x).prediction, axis=-1)
+    (finding,) = diagnose(distiller, (x, labels), **QUICK).of("teacher")
+    logits = teacher(x[180:]).prediction
+    expected = keras.losses.sparse_categorical_crossentropy(labels[180:], logits, from_logits=True)
+    assert finding.figures["teacher"] == pytest.approx(float(np.mean(expected)), rel=1e-5)
+    assert finding.status == OK
+
+
+def test_several_outputs_of_which_none_is_named():
+    def model(width):
+        x = inputs = keras.Input((3,))
+        x = keras.layers.Dense(width, "tanh", name="low")(x)
+        x = keras.layers.Dense(width, "tanh", name="high")(x)
+        outputs = {"a": keras.layers.Dense(1)(x), "b": keras.layers.Dense(1)(x)}
+        return keras.Model(inputs, outputs)
+
+    x, y = small_models.inputs_and_ratings(200)
+    for output, checked in ((None, WARN), ("a", OK)):
+        split = split_model(model(4), "low", "high", output=output)
+        its = split_model(model(5), "low", "high", output=output)
+        distiller = Distiller(split, its, FeatureDistillation(1.0, 6, 8))
+        distiller.compile("adam", loss={"a": "mse", "b": "mae"}, run_eagerly=True)
+        labels = {"a": its(x).prediction["a"].numpy(), "b": y}
+        diagnosis = diagnose(distiller, (x, labels), steps=3, scratch_steps=3)
+        (finding,) = diagnosis.of("teacher")
+        assert finding.status == checked
+    assert finding.figures["loss"] == "mean_squared_error"
+
+
+def test_refusals():
+    distiller, (x, y) = patient()
+    for name in ("steps", "scratch_steps", "max_rows"):
+        with pytest.raises(ValueError, match=f"`{name}` must be at least .*Received: 2"):
+            diagnose(distiller, (x, y), **{name: 2})
+    with pytest.raises(ValueError, match="at least 20 rows.*Received: 10 rows for validation"):
+        diagnose(distiller, (x[:100], y[:100]))
+    with pytest.raises(ValueError, match="x alone"):
+        diagnose(distiller, x)
+    plain = Distiller(distiller.student, distiller.teacher, LabelDistillation())
+    with pytest.raises(ValueError, match="not compiled"):
+        diagnose(plain, (x, y))
