@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from tdrec.cka import cka_table, linear_cka
     from tdrec.communication import Conversation, communicate
+    from tdrec.diagnosis import Diagnosis, diagnose
     from tdrec.distiller import Distiller
     from tdrec.export import Export, export_student
     from tdrec.messages import MessageDecoder, MessageEncoder
@@ -25,12 +27,17 @@ if TYPE_CHECKING:
     from tdrec.model_split import ModelSplit, Trace, split_model
     from tdrec.predictor import Predictor
     from tdrec.saved_model_teacher import load_saved_model, load_saved_split, save_split
+    from tdrec.states import hidden_states
     from tdrec.stored_targets import StoredTargets
     from tdrec.talking_models import TalkingModels
 
 _HOME = {
+    "cka_table": "cka",
+    "linear_cka": "cka",
     "Conversation": "communication",
     "communicate": "communication",
+    "Diagnosis": "diagnosis",
+    "diagnose": "diagnosis",
     "Distiller": "distiller",
     "Export": "export",
     "export_student": "export",
@@ -52,6 +59,7 @@ _HOME = {
     "load_saved_model": "saved_model_teacher",
     "load_saved_split": "saved_model_teacher",
     "save_split": "saved_model_teacher",
+    "hidden_states": "states",
     "StoredTargets": "stored_targets",
 }
 __all__ = ["__version__", *_HOME]

@@ -29,6 +29,18 @@ ALLOWED = {
     "column_files": set(),
     "stored_targets": {"column_files", "model_split", "teacher_targets"},
     "gradient_norms": {"distiller"},
+    "finding": set(),
+    "cka": set(),
+    "effective_rank": set(),
+    "embedding_ids": set(),
+    "states": {"distiller", "model_split", "teacher_targets"},
+    "trial": {"distiller", "method", "teacher_targets"},
+    "teacher_verdict": {"finding"},
+    "checks": {"effective_rank", "embedding_ids", "finding"},
+    "diagnosis": {
+        *("checks", "cka", "distiller", "embedding_ids", "finding", "gradient_norms"),
+        *("methods", "states", "teacher_targets", "teacher_verdict", "trial"),
+    },
     "models": set(),
     "quiet": set(),
     "model_cost": set(),
@@ -42,7 +54,7 @@ ALLOWED = {
     "plots": {"results", "summary"},
     "report": {"results", "summary", "plots"},
 }
-ENDS = {"experiment", "run", "integrations"}
+ENDS = {"experiment", "run", "doctor", "integrations"}
 MAY_IMPORT_TENSORFLOW = {
     "column_files",
     "distiller",
