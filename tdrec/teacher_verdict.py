@@ -77,13 +77,15 @@ def compare(
     Args:
         a: Losses of one model, shape `(rows,)`.
         b: Losses of the other one on the same rows.
-        weight: The rows' weights, shape `(rows,)`. Default None: all alike.
+        weight: The rows' weights, shape `(rows, ...)`: a row of several counts by their mean.
+            Default None: all alike.
 
     Returns:
         The weighted mean of the differences and its standard error, rows taken as independent.
     """
     difference = a - b
-    w = np.ones(len(a)) if weight is None else np.asarray(weight, np.float64).reshape(-1)
+    w = np.ones(len(a)) if weight is None else np.asarray(weight, np.float64)
+    w = w.reshape(len(a), -1).mean(axis=1)
     w = w / w.sum()
     mean = float(w @ difference)
     return mean, float(np.sqrt(np.square(w) @ np.square(difference - mean)))

@@ -64,6 +64,7 @@ def test_differences_have_the_standard_error_of_paired_rows():
     # A weight of 2 counts like a row that is there twice, in the mean.
     weight = rng.integers(1, 3, 50)
     assert compare(a, b, weight)[0] == pytest.approx(np.repeat(a - b, weight).mean())
+    assert compare(a, b, np.stack([weight, weight], axis=1)) == compare(a, b, weight)
 
 
 @pytest.mark.parametrize(
