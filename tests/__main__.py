@@ -8,8 +8,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 # These modules use nothing but Keras, and are to run on its JAX backend as well.
 ON_BOTH_BACKENDS = ("communication", "losses", "messages", "methods", "model_split")
-# JAX compiles whatever it runs, and most of it runs once here: not worth optimising.
-JAX = {"KERAS_BACKEND": "jax", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
+# JAX compiles whatever it runs, and most of it runs once here: the rest is for a quick compilation.
+JAX = {
+    "KERAS_BACKEND": "jax",
+    "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
+    "XLA_FLAGS": "--xla_cpu_use_fusion_emitters=false",
+}
 # Each module that is run, and what is added to its environment.
 CHECKS: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
     (("ruff", "check", "."), {}),
