@@ -1,6 +1,8 @@
 """The distiller: a Keras model whose `train_step` teaches a student (TensorFlow backend)."""
 
+import os
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import keras
@@ -10,10 +12,12 @@ from keras import ops
 
 from tdrec.method import Method
 from tdrec.model_split import ModelSplit, Trace, split_model
+from tdrec.teacher_reference import TeacherReference, check_path, cut_of
 from tdrec.teacher_targets import TeacherTargets, attach, batches, detach
 
 Tensor = Any
 _NOTHING = Trace(None, None, None)
+PARTS = ("student", "method")
 
 
 @keras.saving.register_keras_serializable(package="tdrec")
@@ -28,26 +32,37 @@ class Distiller(keras.Model):
     training (`term_weights`).
 
     The student is the caller's own object; after `fit` it is the plain model that it was, to save,
-    export and serve. The teacher is only read: it is not among the distiller's weights, its
-    `trainable` flags are not touched, and it is not saved with it.
+    export and serve. The teacher is only read: it is not among the distiller's weights, and its
+    `trainable` flags are not touched.
+
+    A distiller that was saved in the middle (`distiller.keras`, by `ModelCheckpoint` for one) goes
+    on training as if nothing had been. The teacher is not stored in it but referred to, by
+    `fingerprint` and, if it is given, by path: from there it is loaded again with the distiller.
+    Otherwise set `distiller.teacher`. Another teacher than before is refused; to learn from one,
+    make a new distiller around the student, `Distiller(distiller.student, teacher, method)`.
 
     Args:
         student: The split of the student.
         teacher: The split of the teacher, or None where the method reads none.
         method: What to learn from the teacher.
+        teacher_path: The `.keras` file that holds the teacher's model. A relative path is looked
+            up from where a program runs. Default None: a loaded distiller has no teacher until
+            one is set.
         **kwargs: Those of `keras.Model`.
 
     Attributes:
         student: The student's split.
-        teacher: The teacher's split. A reloaded distiller has none: set it before `fit`.
+        teacher: The teacher's split, None if there is none yet.
         method: The method.
         term_weights: A factor of each of the method's terms by its name, variables that start at 1
             and are not trained; callbacks in `tdrec.callbacks` schedule or balance them.
 
     Raises:
         TypeError: If an argument is of another type.
-        ValueError: If the student's weights cannot be found; in `fit`, if the method reads a
-            teacher and there is none.
+        ValueError: If the student's weights cannot be found; if `teacher_path` is given for a
+            teacher that a file cannot restore; if another teacher is set than there was; in `fit`,
+            if the method reads a teacher and there is none.
+        FileNotFoundError: If there is nothing at `teacher_path`.
 
     Example:
         >>> student_split = split_model(student, low="dense_1", high="dense_2")
@@ -61,23 +76,30 @@ class Distiller(keras.Model):
     """
 
     def __init__(
-        self, student: ModelSplit, teacher: ModelSplit | None, method: Method, **kwargs: Any
+        self,
+        student: ModelSplit,
+        teacher: ModelSplit | None,
+        method: Method,
+        *,
+        teacher_path: str | os.PathLike[str] | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         _check_type("student", student, ModelSplit, "tdrec.split_model(model, low=..., high=...)")
         _check_type("method", method, Method, "tdrec.TalkingModels(rounds=2)")
-        if teacher is not None:
-            _check_type(
-                "teacher", teacher, ModelSplit, "tdrec.split_model(model, low=..., high=...)"
-            )
         if not student.layers:
             raise ValueError(
                 "The student's weights must be known, to be trained. Received: a split made of "
                 "plain functions. Name their owner: tdrec.ModelSplit(..., owner=model)."
             )
         self.student = student
-        self.teacher = teacher
         self.method = method
+        self._teacher: ModelSplit | None = None
+        self._saved_teacher: TeacherReference | None = None
+        if teacher is not None:
+            self.teacher = teacher
+        self.teacher_path = None if teacher_path is None else check_path(teacher, teacher_path)
+        self._learning: tuple[str, ...] = PARTS
         # The splits are views, which Keras does not track: the student's layers are listed here
         # to be trained and saved, and the teacher's are not.
         self.student_layers = list(student.layers)
@@ -108,17 +130,14 @@ class Distiller(keras.Model):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         inputs, _ = detach(x)
         with tf.GradientTape() as tape:
-            student, task_loss, terms = self.compute_losses(data, training=True)
+            student, task_loss, terms = self.compute_losses(data, self.learning)
             terms = {
                 name: ops.cast(self.term_weights[name], term.dtype) * term
                 for name, term in terms.items()
             }
             loss = task_loss + sum(terms.values())
             scaled_loss = self.optimizer.scale_loss(loss)
-        variables = self.trainable_variables
-        self.optimizer.apply_gradients(
-            zip(tape.gradient(scaled_loss, variables), variables, strict=True)
-        )
+        self._descend(scaled_loss, tape)
         rows = ops.shape(student.low)[0]
         self._loss_tracker.update_state(loss, sample_weight=rows)
         for name, value in {"task_loss": task_loss, **terms}.items():
@@ -126,13 +145,15 @@ class Distiller(keras.Model):
         return self.compute_metrics(inputs, y, student.prediction, sample_weight)
 
     def compute_losses(
-        self, data: Any, training: bool = False
+        self, data: Any, learning: tuple[str, ...] = ()
     ) -> tuple[Trace, Tensor, dict[str, Tensor]]:
         """What a training step adds up.
 
         Args:
             data: A batch, as `fit` takes it from its data.
-            training: Whether dropout, noise and batch statistics act. Default False.
+            learning: The parts in which dropout, noise and batch statistics act: "student",
+                "method". Default none of them. Where the student learns alone, the method's terms
+                are left out.
 
         Returns:
             The student's trace, the task's loss with the student's regularisation losses, and the
@@ -140,19 +161,92 @@ class Distiller(keras.Model):
         """
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         inputs, targets = detach(x)
-        teacher = self._teacher_trace(inputs, targets)
-        student = self.student(inputs, training=training)
+        student = self.student(inputs, training="student" in learning)
         self._build_method(inputs, targets)
         task_loss = self.compute_loss(inputs, y, student.prediction, sample_weight)
+        if learning == ("student",):
+            return student, task_loss, {}
         terms = self.method.compute_loss(
             self.student.distilled(student),
-            teacher,
+            self._teacher_trace(inputs, targets),
             student_middle=self.student.interpret,
             teacher_middle=self._interpret_as_teacher,
             sample_weight=sample_weight,
-            training=training,
+            training="method" in learning,
         )
         return student, task_loss, terms
+
+    @property
+    def teacher(self) -> ModelSplit | None:
+        return self._teacher
+
+    @teacher.setter
+    def teacher(self, split: ModelSplit) -> None:
+        _check_type("teacher", split, ModelSplit, "tdrec.split_model(model, low=..., high=...)")
+        if split is self._teacher:
+            return
+        if before := self._teacher_reference():
+            before.check(split)
+        self._teacher = split
+        self._trace_anew()
+
+    def _trace_anew(self) -> None:
+        """Lets the training step be traced again, which has read what is now another value."""
+        if self.train_function is not None:
+            self.make_train_function(force=True)
+
+    def _teacher_reference(self) -> TeacherReference | None:
+        if self._teacher is None:
+            return self._saved_teacher
+        return TeacherReference.of(self._teacher, self.teacher_path)
+
+    @property
+    def learning(self) -> tuple[str, ...]:
+        """The parts that learn: "student", "method" (its encoders and decoders), or both.
+
+        Both unless it is set, as `tdrec.RampUp` does. A part that does not learn is frozen: no
+        weight of it moves, whatever the optimizer does, and it runs as when it is served, so that
+        batch statistics rest. Where the student learns alone, the task's loss is all; where the
+        method does, the task's loss is only logged. Setting it costs one tracing of the training
+        step.
+        """
+        return self._learning
+
+    @learning.setter
+    def learning(self, parts: tuple[str, ...]) -> None:
+        if parts not in (PARTS, PARTS[:1], PARTS[1:]):
+            raise ValueError(
+                f"`learning` must be {PARTS}, {PARTS[:1]} or {PARTS[1:]}. Received: {parts!r}."
+            )
+        if parts != self._learning:
+            self._learning = parts
+            self._trace_anew()
+
+    def _descend(self, loss: Tensor, tape: tf.GradientTape) -> None:
+        """One step of the optimizer on the weights of the parts that learn."""
+        layers = {"student": self.student_layers, "method": [self.method]}
+        resting = [
+            v
+            for part, its_layers in layers.items()
+            if part not in self.learning
+            for layer in its_layers
+            for v in layer.trainable_variables
+        ]
+        frozen = {id(v) for v in resting}
+        variables = [v for v in self.trainable_variables if id(v) not in frozen]
+        if not variables:
+            raise ValueError(
+                f"There must be something to learn. Received: learning={self.learning!r}, which "
+                f"has no trainable weights with {type(self.method).__name__}. Let the other part "
+                "learn too."
+            )
+        if not self.optimizer.built:
+            self.optimizer.build(self.trainable_variables)
+        # An optimizer that averages weights writes to all that it knows, so the frozen are kept.
+        kept = [ops.copy(v) for v in resting]
+        self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+        for variable, value in zip(resting, kept, strict=True):
+            variable.assign(value)
 
     def test_step(self, data: Any) -> dict[str, Tensor]:
         # The terms of distillation are of no meaning without a teacher, so only the task's loss
@@ -243,10 +337,12 @@ class Distiller(keras.Model):
 
     def _required_teacher(self) -> ModelSplit:
         if self.teacher is None:
+            saved = self._saved_teacher
+            known = f", and it was saved with {saved}" if saved else ""
             raise ValueError(
-                f"{type(self.method).__name__} learns from a teacher. Received: teacher=None. "
-                "Pass the teacher's split to tdrec.Distiller, or set `distiller.teacher` after "
-                "loading one."
+                f"{type(self.method).__name__} learns from a teacher. Received: teacher=None"
+                f"{known}. Pass the teacher's split to tdrec.Distiller, or set `distiller.teacher` "
+                "after loading one."
             )
         return self.teacher
 
@@ -274,21 +370,21 @@ class Distiller(keras.Model):
         return shapes
 
     def get_config(self) -> dict[str, Any]:
-        if self.student.cut is None or self.student.input_map is not None:
+        cut = cut_of(self.student)
+        if cut is None:
             raise ValueError(
                 "A distiller is saved whole only if its student was cut by `tdrec.split_model` "
                 "without an input map, since functions are no data. Save its weights "
                 "(`save_weights`, or ModelCheckpoint with `save_weights_only=True`), or the "
                 "student alone."
             )
-        low, high = self.student.cut
+        teacher = self._teacher_reference()
         return {
             **super().get_config(),
             "student": keras.saving.serialize_keras_object(self.student_layers[0]),
-            "low": low,
-            "high": high,
-            "output": self.student.output,
+            "cut": cut,
             "method": keras.saving.serialize_keras_object(self.method),
+            "teacher": teacher and asdict(teacher),
         }
 
     @classmethod
@@ -296,9 +392,14 @@ class Distiller(keras.Model):
         config = dict(config)
         student = keras.saving.deserialize_keras_object(config.pop("student"), custom_objects)
         method = keras.saving.deserialize_keras_object(config.pop("method"), custom_objects)
-        cut = {name: config.pop(name) for name in ("low", "high", "output")}
-        split = split_model(student, **cut)
-        return cls(split, None, method, **config)
+        cut, saved = config.pop("cut"), config.pop("teacher")
+        distiller = cls(split_model(student, **cut), None, method, **config)
+        if saved:
+            distiller._saved_teacher = reference = TeacherReference(**saved)
+            distiller.teacher_path = reference.path
+            if teacher := reference.load(custom_objects):
+                distiller.teacher = teacher
+        return distiller
 
 
 def _check_type(name: str, value: Any, expected: type, remedy: str) -> None:

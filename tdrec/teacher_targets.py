@@ -4,7 +4,6 @@ The teacher is frozen, so its trace of a row depends on the row alone: one pass 
 method, seed and trial.
 """
 
-import hashlib
 import os
 import tempfile
 import zipfile
@@ -16,6 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tdrec.fingerprint import fingerprint, hash_arrays
 from tdrec.model_split import ModelSplit, Trace
 
 _INPUTS, _TARGETS = "inputs", "teacher_targets"
@@ -147,17 +147,9 @@ def _key(teacher: ModelSplit, x: Any) -> str:
 
     The last tells apart two cuts of one model, and callables whose weights are not known.
     """
-    digest = hashlib.sha256()
     few = keras.tree.map_structure(lambda array: tf.convert_to_tensor(array[:8]), x)
-    arrays = [np.asarray(v) for layer in teacher.layers for v in layer.variables]
-    trace = [t.numpy() for t in teacher.distilled(teacher(few)) if t is not None]
-    for array in [*arrays, *keras.tree.flatten(x), *trace]:
-        array = np.ascontiguousarray(array)
-        if array.dtype == object:  # strings, of which the array holds the addresses
-            array = tf.convert_to_tensor(array).numpy().astype("S")
-        digest.update(f"{array.dtype}{array.shape}".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()
+    trace = [t for t in teacher.distilled(teacher(few)) if t is not None]
+    return hash_arrays([*keras.tree.flatten(x), *trace], start=fingerprint(teacher))
 
 
 def _read(path: Path) -> Trace | None:

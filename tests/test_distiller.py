@@ -544,6 +544,96 @@ def test_distiller_saved_whole_goes_on_as_if_nothing_had_been(tmp_path, name):
         np.testing.assert_allclose(found[term], values, rtol=1e-5, err_msg=term)
 
 
+def resting_teacher(tmp_path):
+    """A teacher's split, and the file that its model is in."""
+    teacher = student_and_teacher()[1]
+    teacher.layers[0].save(tmp_path / "teacher.keras")
+    return teacher, tmp_path / "teacher.keras"
+
+
+def referring(teacher, file, **arguments):
+    """A compiled distiller that knows its teacher's file, with an optimizer of much state."""
+    keras.utils.set_random_seed(0)
+    distiller = Distiller(
+        student_and_teacher()[0], teacher, talking(dropout=0.2), teacher_path=file
+    )
+    optimizer = keras.optimizers.AdamW(0.01, use_ema=True, ema_overwrite_frequency=3)
+    distiller.compile(optimizer, loss="mse", metrics=["mae"], **arguments)
+    return distiller
+
+
+def test_a_run_cut_in_two_is_one_run(tmp_path):
+    teacher, file = resting_teacher(tmp_path)
+    teacher.layers[0].get_layer("low").trainable = False
+    teacher.layers[0].save(file)
+    whole, first = (referring(teacher, file, jit_compile=False) for _ in range(2))
+    for distiller in (whole, first):
+        distiller.term_weights["message_loss"].assign(0.25)
+    expected = fit(whole, batch_size=4, epochs=4)
+    found = fit(
+        first,
+        batch_size=4,
+        epochs=2,
+        callbacks=[keras.callbacks.ModelCheckpoint(tmp_path / "middle.keras")],
+    )
+    # The checkpoint is of before the averages replace the weights at the end of `fit`.
+    loaded = keras.saving.load_model(tmp_path / "middle.keras")
+    assert float(loaded.term_weights["message_loss"]) == 0.25
+    assert loaded.teacher.cut == ("low", "high")
+    assert loaded.teacher_path == str(file)
+    flags = [layer.trainable for layer in loaded.teacher.layers[0].layers]
+    assert flags == [layer.trainable for layer in teacher.layers[0].layers]
+    rest = fit(loaded, batch_size=4, epochs=4, initial_epoch=2)
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name] + rest[name], values, rtol=1e-6, err_msg=name)
+    mine = numbers(student_of(loaded)) + numbers(loaded.method)
+    assert_all_close(mine, numbers(student_of(whole)) + numbers(whole.method), rtol=1e-6)
+
+
+def test_a_saved_distiller_finds_its_teacher_or_waits_for_it(tmp_path):
+    teacher, file = resting_teacher(tmp_path)
+    referring(teacher, file).save(tmp_path / "d.keras")
+    assert keras.saving.load_model(tmp_path / "d.keras").teacher is not None
+    file.rename(tmp_path / "elsewhere.keras")
+    loaded = keras.saving.load_model(tmp_path / "d.keras")
+    assert loaded.teacher is None
+    with pytest.raises(ValueError, match=r"teacher=None, and it was saved with the teacher \w{16}"):
+        fit(loaded)
+    loaded.save(tmp_path / "again.keras")  # the reference is passed on
+    for distiller in (loaded, keras.saving.load_model(tmp_path / "again.keras")):
+        with pytest.raises(ValueError, match="in the file '.*teacher.keras'. Hand over that one"):
+            distiller.teacher = split_model(small_model(7, 6), "low", "high")
+        assert distiller.teacher is None
+        distiller.teacher = teacher
+        assert np.isfinite(fit(distiller)["loss"]).all()
+
+
+def test_a_teacher_that_was_replaced_in_its_file_is_refused(tmp_path):
+    teacher, file = resting_teacher(tmp_path)
+    referring(teacher, file).save(tmp_path / "d.keras")
+    small_model(7, 6, seed=1).save(file)
+    with pytest.raises(ValueError, match="if its file was replaced, put it back, or move the new"):
+        keras.saving.load_model(tmp_path / "d.keras")
+
+
+def test_a_distiller_keeps_its_teacher_and_a_new_one_takes_another():
+    distiller = make(LabelDistillation())
+    model = distiller.teacher.layers[0]
+    distiller.teacher = split_model(model, "low", "high")  # the same in another object
+    other = split_model(small_model(7, 6, seed=9), "low", "high")
+    for teacher in (other, split_model(model, "low", "high", output=0)):
+        with pytest.raises(ValueError, match="A distiller goes on with the teacher that it had"):
+            distiller.teacher = teacher
+    with pytest.raises(TypeError, match="`teacher` must be a ModelSplit"):
+        distiller.teacher = model
+    assert distiller.teacher.layers[0] is model
+    replaced = Distiller(distiller.student, other, distiller.method)
+    assert replaced.teacher is other
+    late = Distiller(distiller.student, None, distiller.method)
+    late.teacher = other
+    assert late.teacher is other
+
+
 def test_checkpoint_of_weights(tmp_path):
     distiller = make(talking(2), metrics=["mae"])
     file = tmp_path / "best.weights.h5"
@@ -554,7 +644,10 @@ def test_checkpoint_of_weights(tmp_path):
     other = make(talking(2), seed=3)
     randomise(other.method, 3)
     randomise(student_of(other), 4)
+    distiller.term_weights["state_loss"].assign(0.5)
+    distiller.save_weights(file)
     other.load_weights(file)
+    assert float(other.term_weights["state_loss"]) == 0.5
     np.testing.assert_array_equal(other.predict(X, verbose=0), distiller.predict(X, verbose=0))
     assert_all_close(numbers(other.method), numbers(distiller.method), rtol=0)
     assert np.isfinite(fit(other)["loss"]).all()
