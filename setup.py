@@ -56,6 +56,7 @@ setup(
             "pytest",
             "pytest-timeout",
             "ruff",
+            "tensorboard",
         ],
     },
 )

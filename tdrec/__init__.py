@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from tdrec.balance import BalanceTerms
+    from tdrec.callbacks import RampUp, TermSchedule, switch_off, warm_up
     from tdrec.cka import cka_table, linear_cka
     from tdrec.communication import Conversation, communicate
     from tdrec.diagnosis import Diagnosis, diagnose
@@ -32,6 +34,11 @@ if TYPE_CHECKING:
     from tdrec.talking_models import TalkingModels
 
 _HOME = {
+    "BalanceTerms": "balance",
+    "RampUp": "callbacks",
+    "TermSchedule": "callbacks",
+    "switch_off": "callbacks",
+    "warm_up": "callbacks",
     "cka_table": "cka",
     "linear_cka": "cka",
     "Conversation": "communication",
@@ -68,7 +75,9 @@ __all__ = ["__version__", *_HOME]
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value  # found without this function from now on, by tools as well
+    return value
 
 
 def __dir__() -> list[str]:

@@ -22,13 +22,17 @@ ALLOWED = {
     "method": {"communication", "losses", "messages", "model_split"},
     "talking_models": {"communication", "losses", "method", "model_split"},
     "methods": {"losses", "method", "model_split", "talking_models"},
-    "teacher_targets": {"model_split"},
-    "distiller": {"method", "model_split", "teacher_targets"},
+    "fingerprint": {"model_split"},
+    "teacher_reference": {"fingerprint", "model_split"},
+    "teacher_targets": {"fingerprint", "model_split"},
+    "distiller": {"method", "model_split", "teacher_reference", "teacher_targets"},
     "predictor": {"model_split"},
     "saved_model_teacher": {"model_split", "predictor"},
     "column_files": set(),
     "stored_targets": {"column_files", "model_split", "teacher_targets"},
     "gradient_norms": {"distiller"},
+    "callbacks": {"distiller", "method"},
+    "balance": {"callbacks", "gradient_norms", "method"},
     "finding": set(),
     "cka": set(),
     "effective_rank": set(),
@@ -56,6 +60,7 @@ ALLOWED = {
 }
 ENDS = {"experiment", "run", "doctor", "integrations"}
 MAY_IMPORT_TENSORFLOW = {
+    "balance",
     "column_files",
     "distiller",
     "saved_model_teacher",
