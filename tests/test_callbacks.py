@@ -78,7 +78,7 @@ def test_factors_follow_their_schedules_and_are_logged():
 
 def test_a_compiled_step_obeys_the_factors():
     plan = TermSchedule({"*": lambda step: float(step >= 4)})
-    distiller = make(run_eagerly=False, jit_compile=False)
+    distiller = make(LabelDistillation(), run_eagerly=False, jit_compile=False)
     first = fit(distiller, plan, steps=4)
     assert {first[name][0] for name in distiller.method.terms} == {0.0}
     assert first["loss"] == first["task_loss"]
@@ -88,9 +88,11 @@ def test_a_compiled_step_obeys_the_factors():
 
 def test_several_steps_an_execution_see_the_factors_of_the_first():
     seen = Recorder()
-    distiller = make(run_eagerly=False, steps_per_execution=3, jit_compile=False)
-    fit(distiller, TermSchedule({"message_loss": warm_up(10)}), seen, steps=6)
-    assert [f["message_loss"] for f in seen.factors] == pytest.approx([0.0, 0.3])
+    distiller = make(
+        LabelDistillation(), run_eagerly=False, steps_per_execution=3, jit_compile=False
+    )
+    fit(distiller, TermSchedule({"label_loss": warm_up(10)}), seen, steps=6)
+    assert [f["label_loss"] for f in seen.factors] == pytest.approx([0.0, 0.3])
 
 
 @pytest.mark.parametrize(
