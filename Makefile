@@ -1,10 +1,13 @@
-.PHONY: run test format clean
+.PHONY: run test docs format clean
 
 run: .venv/installed
 	.venv/bin/python -m tdrec.run --genre=Drama --method=td
 
 test: .venv/installed
 	.venv/bin/python -m tests
+
+docs: .venv/installed
+	.venv/bin/python docs/api.py docs/api
 
 format: .venv/installed
 	.venv/bin/ruff check --fix .

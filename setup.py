@@ -17,6 +17,8 @@ assert VERSION, "tdrec/__init__.py must define __version__"
 # What `tdrec.export_student` needs to write ONNX and LiteRT, and to run what it wrote.
 EXPORT = ["ai-edge-litert", "onnx", "onnxruntime", "tf2onnx"]
 
+# What the recommenders of `examples/` are built with.
+EXAMPLES = ["keras-rs"]
 # What `tdrec.StoredTargets` needs to read and write Parquet.
 PARQUET = ["pyarrow"]
 
@@ -45,14 +47,17 @@ setup(
         "tqdm",
     ],
     extras_require={
+        "examples": EXAMPLES,
         "export": EXPORT,
         "parquet": PARQUET,
         "test": [
+            *EXAMPLES,
             *EXPORT,
             *PARQUET,
             "hypothesis",
             "jax",
             "mypy",
+            "pdoc",
             "pytest",
             "pytest-timeout",
             "ruff",

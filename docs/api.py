@@ -1,6 +1,6 @@
 """Makes the API reference, HTML, from the docstrings; a warning ends it.
 
-    python docs/api.py docs/api
+Usage: python docs/api.py DIRECTORY
 """
 
 import os

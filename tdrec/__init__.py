@@ -11,9 +11,10 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from tdrec.balance import BalanceTerms
     from tdrec.callbacks import RampUp, TermSchedule, switch_off, warm_up
-    from tdrec.cka import cka_table, linear_cka
     from tdrec.communication import Conversation, communicate
-    from tdrec.diagnosis import Diagnosis, diagnose
+    from tdrec.diagnostics.cka import cka_table, linear_cka
+    from tdrec.diagnostics.diagnosis import Diagnosis, diagnose
+    from tdrec.diagnostics.states import hidden_states
     from tdrec.distiller import Distiller
     from tdrec.export import Export, export_student
     from tdrec.messages import MessageDecoder, MessageEncoder
@@ -27,11 +28,10 @@ if TYPE_CHECKING:
     )
     from tdrec.model_cost import Comparison, compare_models
     from tdrec.model_split import ModelSplit, Trace, split_model
-    from tdrec.predictor import Predictor
-    from tdrec.saved_model_teacher import load_saved_model, load_saved_split, save_split
-    from tdrec.states import hidden_states
-    from tdrec.stored_targets import StoredTargets
     from tdrec.talking_models import TalkingModels
+    from tdrec.teachers.predictor import Predictor
+    from tdrec.teachers.saved_model import load_saved_model, load_saved_split, save_split
+    from tdrec.teachers.stored_targets import StoredTargets
 
 _HOME = {
     "BalanceTerms": "balance",
@@ -39,12 +39,12 @@ _HOME = {
     "TermSchedule": "callbacks",
     "switch_off": "callbacks",
     "warm_up": "callbacks",
-    "cka_table": "cka",
-    "linear_cka": "cka",
+    "cka_table": "diagnostics.cka",
+    "linear_cka": "diagnostics.cka",
     "Conversation": "communication",
     "communicate": "communication",
-    "Diagnosis": "diagnosis",
-    "diagnose": "diagnosis",
+    "Diagnosis": "diagnostics.diagnosis",
+    "diagnose": "diagnostics.diagnosis",
     "Distiller": "distiller",
     "Export": "export",
     "export_student": "export",
@@ -62,12 +62,12 @@ _HOME = {
     "ModelSplit": "model_split",
     "Trace": "model_split",
     "split_model": "model_split",
-    "Predictor": "predictor",
-    "load_saved_model": "saved_model_teacher",
-    "load_saved_split": "saved_model_teacher",
-    "save_split": "saved_model_teacher",
-    "hidden_states": "states",
-    "StoredTargets": "stored_targets",
+    "Predictor": "teachers.predictor",
+    "load_saved_model": "teachers.saved_model",
+    "load_saved_split": "teachers.saved_model",
+    "save_split": "teachers.saved_model",
+    "hidden_states": "diagnostics.states",
+    "StoredTargets": "teachers.stored_targets",
 }
 __all__ = ["__version__", *_HOME]
 

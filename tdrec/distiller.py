@@ -6,14 +6,13 @@ from dataclasses import asdict
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 from keras import ops
 
 from tdrec.method import Method
 from tdrec.model_split import ModelSplit, Trace, split_model
 from tdrec.teacher_reference import TeacherReference, check_path, cut_of
-from tdrec.teacher_targets import TeacherTargets, attach, batches, detach
+from tdrec.teacher_targets import TeacherTargets, attach, batches, detach, in_memory
 
 Tensor = Any
 _NOTHING = Trace(None, None, None)
@@ -58,6 +57,7 @@ class Distiller(keras.Model):
             and are not trained; callbacks in `tdrec.callbacks` schedule or balance them.
 
     Raises:
+        RuntimeError: If Keras runs on another backend than TensorFlow.
         TypeError: If an argument is of another type.
         ValueError: If the student's weights cannot be found; if `teacher_path` is given for a
             teacher that a file cannot restore; if another teacher is set than there was; in `fit`,
@@ -85,6 +85,13 @@ class Distiller(keras.Model):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if keras.backend.backend() != "tensorflow":
+            raise RuntimeError(
+                "A Distiller's training step is written for Keras's TensorFlow backend. Received: "
+                f"{keras.backend.backend()!r}. Set KERAS_BACKEND=tensorflow, or use "
+                "`Method.compute_loss` or `tdrec.communicate`, which run on any backend, in a "
+                "training loop of your own."
+            )
         _check_type("student", student, ModelSplit, "tdrec.split_model(model, low=..., high=...)")
         _check_type("method", method, Method, "tdrec.TalkingModels(rounds=2)")
         if not student.layers:
@@ -292,7 +299,7 @@ class Distiller(keras.Model):
         Example:
             >>> distiller.fit(distiller.with_teacher_targets(dataset, shuffle=True, seed=0))
         """
-        rows, found = _in_memory(data)
+        rows, found = in_memory(data)
         x, *rest = rows
         if fields := self.method.teacher_fields:
             if stored is not None:
@@ -407,15 +414,3 @@ def _check_type(name: str, value: Any, expected: type, remedy: str) -> None:
         raise TypeError(
             f"`{name}` must be a {expected.__name__}, such as {remedy}. Received: {value!r}."
         )
-
-
-def _in_memory(data: Any) -> tuple[tuple, int]:
-    """All rows as arrays, and the batch size that they came in."""
-    if not isinstance(data, tf.data.Dataset):
-        rows = data if isinstance(data, tuple) else (data,)
-        return keras.tree.map_structure(np.asarray, rows), 256
-    parts = [part if isinstance(part, tuple) else (part,) for part in data.as_numpy_iterator()]
-    if not parts:
-        raise ValueError("The data must have at least one batch. Received: an empty dataset.")
-    rows = keras.tree.map_structure(lambda *arrays: np.concatenate(arrays), *parts)
-    return rows, len(keras.tree.flatten(parts[0])[0])

@@ -84,7 +84,7 @@ def examine(
 ) -> int:
     """Diagnoses one genre's student and method, and writes `doctor-GENRE-METHOD.json`."""
     with quiet_tensorflow():
-        from tdrec.diagnosis import diagnose
+        from tdrec.diagnostics.diagnosis import diagnose
         from tdrec.experiment import Experiment
 
     experiment = Experiment(ratings, config, cache_dir())

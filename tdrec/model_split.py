@@ -213,7 +213,7 @@ def _names(prediction: Any) -> str:
 def _takes_training(room: Room) -> bool:
     if isinstance(room, keras.Layer):
         return True
-    return "training" in inspect.signature(room).parameters
+    return "training" in inspect.signature(getattr(room, "call", room)).parameters
 
 
 def _owners(rooms: Iterable[Room]) -> tuple[keras.Layer, ...]:

@@ -77,6 +77,29 @@ class TeacherTargets:
         )
 
 
+def in_memory(data: Any) -> tuple[tuple, int]:
+    """All rows of a data set as arrays: `batches` taken back.
+
+    Args:
+        data: A finite `tf.data.Dataset` of batches, or arrays.
+
+    Returns:
+        The rows, always a tuple such as `(x, y)`, and the batch size that they came in, 256 for
+        arrays.
+
+    Raises:
+        ValueError: If there is no batch.
+    """
+    if not isinstance(data, tf.data.Dataset):
+        rows = data if isinstance(data, tuple) else (data,)
+        return keras.tree.map_structure(np.asarray, rows), 256
+    parts = [part if isinstance(part, tuple) else (part,) for part in data.as_numpy_iterator()]
+    if not parts:
+        raise ValueError("The data must have at least one batch. Received: an empty dataset.")
+    rows = keras.tree.map_structure(lambda *arrays: np.concatenate(arrays), *parts)
+    return rows, len(keras.tree.flatten(parts[0])[0])
+
+
 def attach(x: Any, targets: Trace, fields: tuple[str, ...]) -> dict[str, Any]:
     """Inputs of a batch or a data set that carry the teacher's targets with them.
 

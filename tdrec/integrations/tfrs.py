@@ -6,7 +6,6 @@ Keras 2, the methods of this library are of Keras 3, and the teacher may be of e
 """
 
 import importlib.util
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -125,8 +124,8 @@ class Distillation(tf.keras.layers.Layer, Task):
                 f"{[layer.name for layer in student.layers]}. Teach a Keras 3 student with "
                 "tdrec.Distiller."
             )
-        self.student = _pass_training(student)
-        self.teacher = _pass_training(teacher)
+        self.student = student
+        self.teacher = teacher
         # Set past Keras 2, which would take the Keras 3 layers for its own. It gets their variables
         # instead, when they are made.
         object.__setattr__(self, "method", method)
@@ -233,16 +232,7 @@ def split_model(
             "skips around a cut, or they are in the other order. Name two layers through which "
             "all of the model passes."
         ) from error
-    return _pass_training(ModelSplit(*rooms, input_map=input_map))
-
-
-def _pass_training(split: ModelSplit) -> ModelSplit:
-    """Lets a split see which Keras 2 layers take `training`: their `call` says it."""
-    for name, (room, takes_training) in split._rooms.items():
-        if isinstance(room, tf.keras.layers.Layer):
-            takes_training = "training" in inspect.signature(room.call).parameters
-        split._rooms[name] = (room, takes_training)
-    return split
+    return ModelSplit(*rooms, input_map=input_map)
 
 
 def _shapes(trace: Trace) -> Trace:

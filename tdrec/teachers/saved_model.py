@@ -15,7 +15,7 @@ import keras
 import tensorflow as tf
 
 from tdrec.model_split import ModelSplit, Trace
-from tdrec.predictor import Predictor
+from tdrec.teachers.predictor import Predictor
 
 ROOMS = ("lower", "middle", "head")
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tdrec.cka import cka_table, linear_cka
+from tdrec.diagnostics.cka import cka_table, linear_cka
 
 
 def states(rows=20, width=5, seed=0):

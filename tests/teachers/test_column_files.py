@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 
-from tdrec.column_files import read_columns, write_columns
+from tdrec.teachers.column_files import read_columns, write_columns
 
 COLUMNS = {
     "user": np.array([7, 2**60, -3, 0]),

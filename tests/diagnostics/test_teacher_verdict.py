@@ -2,8 +2,8 @@ import keras
 import numpy as np
 import pytest
 
-from tdrec.finding import FAIL, OK, WARN
-from tdrec.teacher_verdict import (
+from tdrec.diagnostics.finding import FAIL, OK, WARN
+from tdrec.diagnostics.teacher_verdict import (
     check_scratch,
     check_teacher,
     compare,

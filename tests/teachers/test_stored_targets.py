@@ -10,8 +10,8 @@ from small_models import inputs_and_ratings, numpy_trace, small_model, student_a
 from tdrec.distiller import Distiller
 from tdrec.methods import FeatureDistillation, FitNet, Hybrid, LabelDistillation, TalkingModels
 from tdrec.model_split import Trace, split_model
-from tdrec.predictor import Predictor
-from tdrec.stored_targets import StoredTargets
+from tdrec.teachers.predictor import Predictor
+from tdrec.teachers.stored_targets import StoredTargets
 
 ROWS = 40
 X, Y = inputs_and_ratings(rows=ROWS)

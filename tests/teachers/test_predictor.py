@@ -6,8 +6,8 @@ from small_models import inputs_and_ratings, numpy_trace, small_model, student_a
 from tdrec.distiller import Distiller
 from tdrec.methods import LabelDistillation
 from tdrec.model_split import ModelSplit
-from tdrec.predictor import Predictor
 from tdrec.teacher_targets import TeacherTargets
+from tdrec.teachers.predictor import Predictor
 
 X, Y = inputs_and_ratings(rows=20)
 

@@ -6,9 +6,9 @@ import pytest
 from keras import ops
 
 import small_models
-from tdrec.diagnosis import diagnose
+from tdrec.diagnostics.diagnosis import diagnose
+from tdrec.diagnostics.finding import FAIL, OK, WARN
 from tdrec.distiller import Distiller
-from tdrec.finding import FAIL, OK, WARN
 from tdrec.method import Method
 from tdrec.methods import FeatureDistillation, LabelDistillation, Scratch
 from tdrec.model_split import split_model

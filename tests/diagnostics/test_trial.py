@@ -3,10 +3,10 @@ import numpy as np
 import pytest
 
 import small_models
+from tdrec.diagnostics.trial import trial
 from tdrec.distiller import Distiller
 from tdrec.methods import LabelDistillation, Scratch
 from tdrec.teacher_targets import TeacherTargets, attach
-from tdrec.trial import trial
 
 HOW = {"steps": 6, "batch_size": 8, "seed": 3}
 

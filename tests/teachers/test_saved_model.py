@@ -8,9 +8,9 @@ from small_models import inputs_and_ratings, numpy_trace, small_model, student_a
 from tdrec.distiller import Distiller
 from tdrec.methods import FitNet, LabelDistillation, TalkingModels
 from tdrec.model_split import ModelSplit, split_model
-from tdrec.predictor import Predictor
-from tdrec.saved_model_teacher import load_saved_model, load_saved_split, save_split
 from tdrec.teacher_targets import TeacherTargets
+from tdrec.teachers.predictor import Predictor
+from tdrec.teachers.saved_model import load_saved_model, load_saved_split, save_split
 
 X, Y = inputs_and_ratings(rows=30)
 

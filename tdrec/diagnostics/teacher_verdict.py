@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import ArrayLike, NDArray
 
-from tdrec.finding import FAIL, OK, WARN, Finding
+from tdrec.diagnostics.finding import FAIL, OK, WARN, Finding
 
 SURE = 2.0
 """Standard errors beyond which a difference counts as shown."""

@@ -1,4 +1,4 @@
-from tdrec.finding import WARN, WIDTH, Finding
+from tdrec.diagnostics.finding import WARN, WIDTH, Finding
 
 
 def test_a_finding_is_written_with_its_remedy_in_columns():

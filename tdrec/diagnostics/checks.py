@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tdrec.effective_rank import effective_rank
-from tdrec.embedding_ids import IdRange
-from tdrec.finding import FAIL, OK, STATUSES, WARN, Finding
+from tdrec.diagnostics.effective_rank import effective_rank
+from tdrec.diagnostics.embedding_ids import IdRange
+from tdrec.diagnostics.finding import FAIL, OK, STATUSES, WARN, Finding
 
 States = Mapping[str, NDArray[Any]]
 

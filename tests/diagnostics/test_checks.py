@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from tdrec import checks
-from tdrec.embedding_ids import IdRange
-from tdrec.finding import FAIL, OK, WARN
+from tdrec.diagnostics import checks
+from tdrec.diagnostics.embedding_ids import IdRange
+from tdrec.diagnostics.finding import FAIL, OK, WARN
 
 
 def states(rows=40, width=8, seed=0, scale=1.0):

@@ -7,9 +7,9 @@ import keras
 import numpy as np
 import pandas as pd
 
-from tdrec.column_files import PathLike, read_columns, write_columns
 from tdrec.model_split import ModelSplit, Trace
 from tdrec.teacher_targets import TeacherTargets, attach
+from tdrec.teachers.column_files import PathLike, read_columns, write_columns
 
 Ids = Mapping[str, Any]
 

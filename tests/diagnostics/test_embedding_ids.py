@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 
-from tdrec.embedding_ids import watched_ids
+from tdrec.diagnostics.embedding_ids import watched_ids
 
 
 def model_of_two_tables(nested=False):

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 import small_models
+from tdrec.diagnostics.states import hidden_states
 from tdrec.distiller import Distiller
 from tdrec.methods import FeatureDistillation, LabelDistillation, Scratch
-from tdrec.predictor import Predictor
-from tdrec.states import hidden_states
 from tdrec.talking_models import TalkingModels
 from tdrec.teacher_targets import TeacherTargets, attach
+from tdrec.teachers.predictor import Predictor
 
 
 def close(a, b):

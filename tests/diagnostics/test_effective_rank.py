@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tdrec.effective_rank import effective_rank
+from tdrec.diagnostics.effective_rank import effective_rank
 
 
 def with_singular_values(values, rows=30, seed=0):

@@ -8,17 +8,22 @@ from typing import Any
 import keras
 import numpy as np
 
-from tdrec import checks
-from tdrec.cka import cka_table
-from tdrec.distiller import Distiller, _in_memory
-from tdrec.embedding_ids import watched_ids
-from tdrec.finding import FAIL, STATUSES, WARN, Finding
+from tdrec.diagnostics import checks
+from tdrec.diagnostics.cka import cka_table
+from tdrec.diagnostics.embedding_ids import watched_ids
+from tdrec.diagnostics.finding import FAIL, STATUSES, WARN, Finding
+from tdrec.diagnostics.states import States, hidden_states
+from tdrec.diagnostics.teacher_verdict import (
+    check_scratch,
+    check_teacher,
+    constant_prediction,
+    row_losses,
+)
+from tdrec.diagnostics.trial import Trial, restored, trial
+from tdrec.distiller import Distiller
 from tdrec.gradient_norms import gradient_norms
 from tdrec.methods import Scratch
-from tdrec.states import States, hidden_states
-from tdrec.teacher_targets import batches, detach
-from tdrec.teacher_verdict import check_scratch, check_teacher, constant_prediction, row_losses
-from tdrec.trial import Trial, restored, trial
+from tdrec.teacher_targets import batches, detach, in_memory
 
 COMPARED_ROWS = 1024
 """Rows on which states are compared by CKA, and messages by their effective rank."""
@@ -78,7 +83,8 @@ def diagnose(
     and `units` (predictions against labels, the student's states against the teacher's),
     `gradients` (of each loss), `teacher` and `scratch` (is the teacher better than a student
     trained without it, and that one better than a constant?), `training` and `messages` (after a
-    few steps), `alignment` (CKA) and `cost`. Their thresholds are constants of `tdrec.checks`.
+    few steps), `alignment` (CKA) and `cost`. Their thresholds are constants of
+    `tdrec.diagnostics.checks`.
 
     Weights, optimizer and random states of the distiller, the student and the method are afterwards
     what they were, to the bit; layers that had not been built are built.
@@ -242,12 +248,12 @@ def _costs(
 
 def _training_and_validation(data: Any, validation: Any) -> tuple[tuple, tuple, int]:
     """Rows to train and to judge on, and the batch size that they came in."""
-    rows, batch_size = _in_memory(data)
+    rows, batch_size = in_memory(data)
     if validation is None:
         cut = len(_first(rows)) * 9 // 10
         train, judged = _take(rows, slice(cut)), _take(rows, slice(cut, None))
     else:
-        train, judged = rows, _in_memory(validation)[0]
+        train, judged = rows, in_memory(validation)[0]
     for name, part in (("training", train), ("validation", judged)):
         if len(part) < 2 or len(_first(part)) < MIN_ROWS:
             raise ValueError(

@@ -1,0 +1,53 @@
+"""The guide's blocks run, its links lead somewhere, and the API reference builds."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import tdrec
+
+ROOT = Path(tdrec.__file__).parents[1]
+GUIDE = ROOT / "docs" / "guide.md"
+
+
+def run(*command, cwd):
+    """Runs Python in a process of its own, whose output is shown where it fails."""
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
+    done = subprocess.run(
+        [sys.executable, *command], cwd=cwd, capture_output=True, text=True, env=environment
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_blocks_of_the_guide_run(tmp_path):
+    blocks = re.findall(
+        r"^```python\n(.*?)^```$", GUIDE.read_text(), flags=re.MULTILINE | re.DOTALL
+    )
+    assert len(blocks) > 8
+    (tmp_path / "guide.py").write_text("\n".join(blocks))
+    printed = run("guide.py", cwd=tmp_path)
+    assert "teacher" in printed
+    assert {"student.keras", "student.onnx", "student.tflite", "saved_model"} <= {
+        path.name for path in (tmp_path / "served").iterdir()
+    }
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/guide.md"])
+def test_links_lead_to_files(page):
+    text = (ROOT / page).read_text()
+    for link in re.findall(r"\]\(([^)#]+)\)", text):
+        if "://" not in link:
+            assert ((ROOT / page).parent / link).exists(), link
+
+
+def test_api_reference_builds_without_warnings(tmp_path):
+    run("docs/api.py", str(tmp_path), cwd=ROOT)
+    page = (tmp_path / "tdrec.html").read_text()
+    for name in tdrec.__all__:
+        assert f'id="{name}"' in page, name
+    assert (tmp_path / "tdrec" / "integrations" / "tfrs.html").exists()
