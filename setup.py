@@ -60,6 +60,7 @@ setup(
             "pdoc",
             "pytest",
             "pytest-timeout",
+            "pytest-xdist",
             "ruff",
             "tensorboard",
         ],

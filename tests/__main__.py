@@ -14,13 +14,15 @@ JAX = {
     "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
     "XLA_FLAGS": "--xla_cpu_use_fusion_emitters=false",
 }
+# Compiling takes most of the time, on one core: a process each, up to what the memory is for.
+PROCESSES = str(min(os.cpu_count() or 1, 4))
 # Each module that is run, and what is added to its environment.
 CHECKS: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
     (("ruff", "check", "."), {}),
     (("ruff", "format", "--check", "."), {}),
     (("mypy", "tdrec"), {}),
-    (("pytest", *sys.argv[1:]), {}),
-    (("pytest", *(f"tests/test_{name}.py" for name in ON_BOTH_BACKENDS)), JAX),
+    (("pytest", "-n", PROCESSES, *sys.argv[1:]), {}),
+    (("pytest", "-n", PROCESSES, *(f"tests/test_{name}.py" for name in ON_BOTH_BACKENDS)), JAX),
 )
 
 
