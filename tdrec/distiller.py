@@ -305,7 +305,7 @@ class Distiller(keras.Model):
             if stored is not None:
                 trace = stored(x)
             else:
-                trace = (cache or TeacherTargets())(self._required_teacher(), x)
+                trace = (cache or TeacherTargets())(self._required_teacher(), x, fields)
             x = attach(x, self._read(trace), fields)
         return batches(
             (x, *rest),

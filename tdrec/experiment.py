@@ -291,7 +291,8 @@ class Experiment:
         _restart(distiller, fresh)
         x: Any = segment.student_train
         if fields := distiller.method.teacher_fields:
-            x = attach(x, self._targets(self._teacher_split, segment.teacher_train), fields)
+            targets = self._targets(self._teacher_split, segment.teacher_train, fields)
+            x = attach(x, targets, fields)
         rows = batches(
             (x, _ratings(segment.train)),
             min(config.batch_size, len(segment.train)),

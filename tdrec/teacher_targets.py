@@ -7,7 +7,7 @@ method, seed and trial.
 import os
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,37 +44,43 @@ class TeacherTargets:
         self.batch_size = batch_size
         self._traces: dict[str, Trace] = {}
 
-    def __call__(self, teacher: ModelSplit, x: Any) -> Trace:
+    def __call__(self, teacher: ModelSplit, x: Any, fields: Sequence[str] = Trace._fields) -> Trace:
         """The teacher's trace of every row.
 
         Args:
             teacher: The teacher's split.
             x: Its inputs, arrays of shape `(rows, ...)`.
+            fields: What to keep of the trace: 4 bytes a row for each unit. Default all.
 
         Returns:
             A `Trace` of float32 arrays of shape `(rows, ...)`: constants, made with
-            `training=False`. Its prediction is the output that is distilled; None where a teacher
-            has several and its split names none.
+            `training=False`; None in the fields that are not kept. Its prediction is the output
+            that is distilled; None where a teacher has several and its split names none.
         """
-        key = _key(teacher, x)
+        key = "-".join([_key(teacher, x), *fields])
         if key not in self._traces:
             path = self.directory and self.directory / f"{key}.npz"
             trace = _read(path) if path and path.exists() else None
             if trace is None:
-                trace = self._compute(teacher, x)
+                trace = self._compute(teacher, x, fields)
                 if path:
                     _write(path, trace)
             self._traces[key] = trace
         return self._traces[key]
 
-    def _compute(self, teacher: ModelSplit, x: Any) -> Trace:
-        parts = [teacher.distilled(teacher(batch)) for batch in batches(x, self.batch_size)]
-        return Trace(
-            *(
-                None if field[0] is None else np.concatenate(field).astype("float32")
-                for field in zip(*parts, strict=True)
-            )
-        )
+    def _compute(self, teacher: ModelSplit, x: Any, fields: Sequence[str]) -> Trace:
+        arrays: dict[str, np.ndarray] = {}  # filled in place: joining parts would hold all twice
+        rows, done = len(keras.tree.flatten(x)[0]), 0
+        for batch in batches(x, self.batch_size):
+            trace = teacher.distilled(teacher(batch))._asdict()
+            size = len(keras.tree.flatten(batch)[0])
+            for field in fields:
+                if (part := trace.get(field)) is not None:
+                    if field not in arrays:
+                        arrays[field] = np.empty((rows, *part.shape[1:]), "float32")
+                    arrays[field][done : done + size] = part
+            done += size
+        return Trace(*(arrays.get(field) for field in Trace._fields))
 
 
 def in_memory(data: Any) -> tuple[tuple, int]:

@@ -60,6 +60,15 @@ def test_targets_are_made_as_when_the_teacher_is_served():
     np.testing.assert_array_equal(statistics.numpy(), before)
 
 
+def test_only_the_fields_that_are_asked_for_are_kept():
+    teacher, targets = Watched(), TeacherTargets()
+    every = targets(teacher.split, X)
+    some = targets(teacher.split, X, ("prediction",))
+    assert some.low is None and some.high is None
+    np.testing.assert_array_equal(some.prediction, every.prediction)
+    assert targets(teacher.split, X).low is every.low
+
+
 def test_same_teacher_and_rows_are_computed_once():
     teacher, targets = Watched(), TeacherTargets()
     first = targets(teacher.split, X)

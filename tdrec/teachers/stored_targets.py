@@ -154,14 +154,14 @@ class StoredTargets:
             >>> table.write("scores.parquet")
         """
         ids = _ids_in(x, keys, None)
-        trace = TeacherTargets(batch_size=batch_size)(teacher, x)._asdict()
-        if missing := [field for field in fields if trace.get(field) is None]:
+        trace = TeacherTargets(batch_size=batch_size)(teacher, x, fields)
+        if missing := [field for field in fields if getattr(trace, field, None) is None]:
             raise ValueError(
                 "A table holds what the teacher shows. Received: fields="
                 f"{tuple(fields)} of a teacher without {', '.join(missing)}. Name others, or give "
                 "a teacher whose rooms are known."
             )
-        return cls(ids, Trace(**{f: v if f in fields else None for f, v in trace.items()}))
+        return cls(ids, trace)
 
     def write(self, path: PathLike) -> None:
         """Writes the table, with the fields as columns `prediction`, `low` and `high`.
