@@ -898,7 +898,7 @@ def test_method_that_reads_no_teacher_gets_the_plain_rows():
 def test_a_cache_serves_several_distillers():
     cache = TeacherTargets()
     splits = student_and_teacher()
-    for method in (talking(), LabelDistillation()):
+    for method in (talking(1), talking(2)):  # they read the same fields
         make(method, teacher=splits[1]).with_teacher_targets((X, Y), cache=cache)
     assert len(cache._traces) == 1
 
