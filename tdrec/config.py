@@ -51,6 +51,8 @@ class ExperimentConfig:
         teacher_batch_size: Rows of a teacher's step.
         teacher_learning_rate: Adam's, of the teacher; constant.
         teacher_epochs: At most; the number is chosen on a validation slice of the training rows.
+        teacher_patience: Epochs without a better validation figure that end the search. After two
+            epochs the curve is flat and noisy, so that a short patience stops it in the noise.
         teacher_seed: The one teacher is shared by all students.
         methods: Arguments of the methods that differ from `METHOD_DEFAULTS`, by short name.
     """
@@ -64,8 +66,9 @@ class ExperimentConfig:
     steps: int = 240
     ema: float = 0.98
     teacher_batch_size: int = 1024
-    teacher_learning_rate: float = 2e-3
+    teacher_learning_rate: float = 1e-3
     teacher_epochs: int = 12
+    teacher_patience: int = 4
     teacher_seed: int = 0
     methods: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -85,7 +88,7 @@ LOG_EVERY = 20
 """Steps of one point of a learning curve, and of one call of the compiled training loop."""
 
 METHOD_DEFAULTS: dict[str, dict[str, Any]] = {
-    "ld": {"weight": 1.0},
+    "ld": {"weight": 10.0},
     "fd": {"weight": 1.0},
     "fitnet": {"weight": 10.0},
     "hybrid": {"label_weight": 0.3, "feature_weight": 3.0},

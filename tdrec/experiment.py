@@ -17,7 +17,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from tdrec import methods
 from tdrec.config import LOG_EVERY, REFERENCES, ExperimentConfig, ModelConfig
@@ -26,9 +25,9 @@ from tdrec.distiller import Distiller
 from tdrec.evaluation import BiasModel, is_cold, score
 from tdrec.model_cost import latency_ms, multiply_adds
 from tdrec.model_split import ModelSplit, split_model
-from tdrec.models.id_dropout import drop_ids
+from tdrec.models.id_dropout import id_variants
 from tdrec.models.rating_mlp import HIGH, LOW, rating_mlp
-from tdrec.teacher_targets import TeacherTargets, attach, batches, on_inputs
+from tdrec.teacher_targets import TeacherTargets, attach, batches
 
 
 @dataclass(frozen=True)
@@ -221,7 +220,9 @@ class Experiment:
             ),
             callbacks=[
                 keras.callbacks.SwapEMAWeights(),  # what is validated is what will be used
-                keras.callbacks.EarlyStopping("val_rmse", patience=2, mode="min"),
+                keras.callbacks.EarlyStopping(
+                    "val_rmse", patience=self.config.teacher_patience, mode="min"
+                ),
             ],
         )
         epochs = int(np.argmin(history["val_rmse"])) + 1
@@ -240,32 +241,21 @@ class Experiment:
             metrics=[keras.metrics.RootMeanSquaredError(name="rmse")],
             jit_compile=False,  # XLA's random numbers, for the dropout, are slow on a CPU
         )
-        rows = batches(
-            (encoder.encode(train), _ratings(train)),
-            config.teacher_batch_size,
-            shuffle=True,
-            seed=config.teacher_seed,
-        )
+        x, shares = id_variants(encoder.encode(train), config.id_dropout)
         history = model.fit(
-            self._with_id_dropout(rows, config.teacher_seed),
+            batches(
+                (x, _ratings(train, len(shares))),
+                config.teacher_batch_size,
+                shares=shares,
+                shuffle=True,
+                seed=config.teacher_seed,
+            ),
             epochs=epochs,
             verbose=0,
             shuffle=False,
             **fit_arguments,
         )
         return model, history.history
-
-    def _with_id_dropout(self, dataset: tf.data.Dataset, seed: int) -> tf.data.Dataset:
-        rates = {name: rate for name, rate in self.config.id_dropout.items() if rate}
-        if not rates:
-            return dataset
-
-        def drop(data: Any, draw: Any) -> Any:
-            x, y = data
-            return on_inputs(lambda inputs: drop_ids(inputs, rates, draw), x), y
-
-        draws = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True)
-        return tf.data.Dataset.zip(dataset, draws).map(drop).prefetch(2)
 
     def _run_bias(self, segment: Segment) -> Result:
         start = time.perf_counter()
@@ -289,20 +279,22 @@ class Experiment:
             self._compiled = ((genre, name), fresh)
         distiller = self._compiled[1]
         _restart(distiller, fresh)
-        x: Any = segment.student_train
+        x: Any
+        x, shares = id_variants(segment.student_train, config.id_dropout)
         if fields := distiller.method.teacher_fields:
-            targets = self._targets(self._teacher_split, segment.teacher_train, fields)
-            x = attach(x, targets, fields)
+            teacher_x, _ = id_variants(segment.teacher_train, config.id_dropout)
+            x = attach(x, self._targets(self._teacher_split, teacher_x, fields), fields)
         rows = batches(
-            (x, _ratings(segment.train)),
+            (x, _ratings(segment.train, len(shares))),
             min(config.batch_size, len(segment.train)),
+            shares=shares,
             shuffle=True,
             seed=seed,
             drop_remainder=True,
         )
         start = time.perf_counter()
         history = distiller.fit(
-            self._with_id_dropout(rows.repeat(), seed),
+            rows.repeat(),
             steps_per_epoch=LOG_EVERY,
             epochs=config.steps // LOG_EVERY,
             verbose=0,
@@ -379,8 +371,8 @@ def _adam(learning_rate: float, ema: float) -> keras.optimizers.Optimizer:
     return keras.optimizers.Adam(learning_rate, use_ema=True, ema_momentum=ema)
 
 
-def _ratings(ratings: Ratings) -> np.ndarray:
-    return ratings.values[:, None]
+def _ratings(ratings: Ratings, variants: int = 1) -> np.ndarray:
+    return np.tile(ratings.values[:, None], (variants, 1))
 
 
 def _restart(distiller: Distiller, fresh: Distiller) -> None:

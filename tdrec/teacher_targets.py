@@ -7,7 +7,7 @@ method, seed and trial.
 import os
 import tempfile
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -127,16 +127,11 @@ def detach(x: Any) -> tuple[Any, dict[str, Any] | None]:
     return x, None
 
 
-def on_inputs(function: Callable[[Any], Any], x: Any) -> Any:
-    """Applies a function to the inputs, and leaves the targets that they carry as they are."""
-    inputs, targets = detach(x)
-    return function(inputs) if targets is None else {_INPUTS: function(inputs), _TARGETS: targets}
-
-
 def batches(
     data: Any,
     batch_size: int,
     *,
+    shares: Sequence[float] = (1.0,),
     shuffle: bool = False,
     seed: int | None = None,
     drop_remainder: bool = False,
@@ -146,10 +141,13 @@ def batches(
     Only row numbers are shuffled, so an epoch costs one gather a batch.
 
     Args:
-        data: Arrays of shape `(rows, ...)`, in any structure.
+        data: Arrays of shape `(variants * rows, ...)`, in any structure: the variants of all rows,
+            one after the other.
         batch_size: Rows a batch.
+        shares: How often each variant of a row is drawn. A pass takes each row once, in one of its
+            variants. Default: there is one.
         shuffle: Whether each pass has an order of its own. Default False.
-        seed: Makes the orders repeatable. Default None.
+        seed: Makes the orders and the variants repeatable. Default None.
         drop_remainder: Whether to leave out a last batch that is not full. Default False.
 
     Returns:
@@ -157,11 +155,20 @@ def batches(
     """
     with tf.device("CPU"):
         tensors = keras.tree.map_structure(tf.convert_to_tensor, data)
-    rows = len(keras.tree.flatten(tensors)[0])
+    rows = len(keras.tree.flatten(tensors)[0]) // len(shares)
     dataset = tf.data.Dataset.range(rows)
     if shuffle:
         dataset = dataset.shuffle(rows, seed=seed, reshuffle_each_iteration=True)
     dataset = dataset.batch(batch_size, drop_remainder=drop_remainder)
+    if len(shares) > 1:
+        bounds = tf.constant(np.cumsum(shares)[:-1], tf.float32)
+
+        def draw_variant(index: Any, seed: Any) -> Any:
+            draws = tf.random.stateless_uniform(tf.shape(index), seed=tf.stack([seed, 0]))
+            return index + rows * tf.searchsorted(bounds, draws, side="right", out_type=tf.int64)
+
+        seeds = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True)
+        dataset = tf.data.Dataset.zip(dataset, seeds).map(draw_variant)
     dataset = dataset.map(
         lambda index: keras.tree.map_structure(lambda tensor: tf.gather(tensor, index), tensors)
     )

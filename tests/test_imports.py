@@ -60,8 +60,6 @@ MAY_IMPORT_TENSORFLOW = {
     "export_formats",
     "model_cost",
 }
-# A step of the input pipeline, which is TensorFlow's.
-FILES_THAT_MAY_TOO = {ROOT / "models" / "id_dropout.py"}
 
 
 def module_of(file):
@@ -122,7 +120,7 @@ def test_nothing_imports_the_integrations():
 
 def test_tensorflow_is_imported_only_where_it_must_be():
     for file in FILES:
-        if module_of(file) not in MAY_IMPORT_TENSORFLOW and file not in FILES_THAT_MAY_TOO:
+        if module_of(file) not in MAY_IMPORT_TENSORFLOW:
             names = {name.split(".")[0] for name in imports_of(file)}
             assert not names & {"tensorflow", "tensorflow_datasets"}, file
 

@@ -4,7 +4,7 @@ import pytest
 
 from small_models import inputs_and_ratings, numpy_trace, small_model
 from tdrec.model_split import ModelSplit, Trace, split_model
-from tdrec.teacher_targets import TeacherTargets, attach, batches, detach, on_inputs
+from tdrec.teacher_targets import TeacherTargets, attach, batches, detach
 
 X, Y = inputs_and_ratings(rows=30)
 
@@ -255,6 +255,30 @@ def test_batches_keep_any_structure():
     assert y.shape == (5, 2)
 
 
+VARIANTS = {"row": np.tile(np.arange(2000), 3), "variant": np.repeat([0, 1, 2], 2000)}
+
+
+def test_variants_are_drawn_by_their_shares_and_each_row_once():
+    dataset = batches(VARIANTS, 500, shares=[0.5, 0.3, 0.2], shuffle=True, seed=0)
+    (rows, variants), again = ((np.concatenate(v) for v in parts(dataset)) for _ in range(2))
+    assert sorted(rows) == list(range(2000))
+    np.testing.assert_allclose(np.bincount(variants) / 2000, [0.5, 0.3, 0.2], atol=0.03)
+    again_rows, again_variants = again
+    assert (variants[np.argsort(rows)] != again_variants[np.argsort(again_rows)]).any()
+
+
+def test_a_seed_repeats_the_variants():
+    def drawn(seed):
+        return np.concatenate(parts(batches(VARIANTS, 500, shares=[0.5, 0.3, 0.2], seed=seed))[1])
+
+    np.testing.assert_array_equal(drawn(1), drawn(1))
+    assert (drawn(1) != drawn(2)).any()
+
+
+def parts(dataset):
+    return tuple(zip(*[(b["row"], b["variant"]) for b in dataset.as_numpy_iterator()], strict=True))
+
+
 def test_what_was_attached_is_detached():
     trace = Trace(X, 2 * X, Y)
     for x in (X, {"user": X, "movie": Y}, (X, Y)):
@@ -270,11 +294,3 @@ def test_plain_inputs_carry_no_targets(x):
     inputs, targets = detach(x)
     assert inputs is x
     assert targets is None
-
-
-def test_function_on_inputs_leaves_the_targets_alone():
-    assert on_inputs(lambda x: x + 1, 1) == 2
-    inputs, targets = detach(on_inputs(lambda x: 2 * x, attach(X, Trace(X, X, Y), ("low",))))
-    np.testing.assert_array_equal(inputs, 2 * X)
-    assert set(targets) == {"low"}
-    assert targets["low"] is X

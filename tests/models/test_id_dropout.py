@@ -1,29 +1,49 @@
 import numpy as np
-import tensorflow as tf
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tdrec.models.id_dropout import drop_ids
+from tdrec.models.id_dropout import id_variants
 
-X = {"user": tf.range(1, 10_001), "movie": tf.range(1, 10_001), "title": tf.ones((10_000, 2))}
-
-
-def test_replaces_the_share_asked_for_and_nothing_else():
-    dropped = drop_ids(X, {"user": 0.3, "movie": 0.05}, tf.constant(7, tf.int64))
-    for name, rate in (("user", 0.3), ("movie", 0.05)):
-        ids, gone = np.array(dropped[name]), np.array(dropped[name]) == 0
-        assert abs(gone.mean() - rate) < 0.02
-        np.testing.assert_array_equal(ids[~gone], np.array(X[name])[~gone])
-    assert dropped["title"] is X["title"]
+X = {
+    "user": np.array([3, 1, 2], np.int32),
+    "movie": np.array([7, 7, 9], np.int32),
+    "title": np.array([[4, 5], [4, 5], [6, 0]], np.int32),
+}
 
 
-def test_inputs_are_dropped_independently():
-    dropped = drop_ids(X, {"user": 0.5, "movie": 0.5}, tf.constant(7, tf.int64))
-    both = (np.array(dropped["user"]) == 0) & (np.array(dropped["movie"]) == 0)
-    assert abs(both.mean() - 0.25) < 0.02
+def test_each_set_of_ids_is_replaced_once():
+    variants, shares = id_variants(X, {"user": 0.3, "movie": 0.05})
+    np.testing.assert_array_equal(variants["user"], [3, 1, 2, 3, 1, 2, 0, 0, 0, 0, 0, 0])
+    np.testing.assert_array_equal(variants["movie"], [7, 7, 9, 0, 0, 0, 7, 7, 9, 0, 0, 0])
+    np.testing.assert_array_equal(variants["title"], np.tile(X["title"], (4, 1)))
+    np.testing.assert_allclose(shares, [0.7 * 0.95, 0.7 * 0.05, 0.3 * 0.95, 0.3 * 0.05])
+    assert {name: v.dtype for name, v in variants.items()} == {n: v.dtype for n, v in X.items()}
 
 
-def test_a_seed_decides():
-    def draw(seed):
-        return np.array(drop_ids(X, {"user": 0.5}, tf.constant(seed, tf.int64))["user"])
+@pytest.mark.parametrize("rates", [{}, {"user": 0.0, "movie": 0}])
+def test_without_a_rate_the_rows_are_as_they_were(rates):
+    variants, shares = id_variants(X, rates)
+    np.testing.assert_array_equal(shares, [1.0])
+    for name, values in X.items():
+        np.testing.assert_array_equal(variants[name], values)
 
-    np.testing.assert_array_equal(draw(1), draw(1))
-    assert (draw(1) != draw(2)).any()
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_an_ids_replaced_share_is_its_rate(user, movie):
+    variants, shares = id_variants(X, {"user": user, "movie": movie})
+    for name, rate in (("user", user), ("movie", movie)):
+        replaced = variants[name].reshape(len(shares), 3)[:, 0] == 0
+        assert np.array(shares)[replaced].sum() == pytest.approx(rate, abs=1e-12)
+    assert sum(shares) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("rates", [{"user": 1.5}, {"user": -0.1}, {"user": float("nan")}])
+def test_a_rate_is_a_share(rates):
+    with pytest.raises(ValueError, match=r"a share in \[0, 1\] .* Received: 'user'"):
+        id_variants(X, rates)
+
+
+def test_a_feature_must_be_there():
+    with pytest.raises(ValueError, match=r"a feature among .*'movie'.* Received: 'item': 0.1"):
+        id_variants(X, {"item": 0.1})
