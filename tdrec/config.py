@@ -60,15 +60,15 @@ class ExperimentConfig:
     regime: str = "strong"
     teacher: ModelConfig = ModelConfig(units=(512, 256), id_dim=100, text_dim=50, dropout=0.3)
     student: ModelConfig = ModelConfig(units=(128, 64), id_dim=25, text_dim=13)
-    id_dropout: Mapping[str, float] = field(default_factory=lambda: {"user": 0.5, "movie": 0.05})
+    id_dropout: Mapping[str, float] = field(default_factory=lambda: {"user": 0.3, "movie": 0.05})
     batch_size: int = 256
     learning_rate: float = 3e-3
     steps: int = 240
     ema: float = 0.98
-    teacher_batch_size: int = 1024
+    teacher_batch_size: int = 256
     teacher_learning_rate: float = 1e-3
     teacher_epochs: int = 12
-    teacher_patience: int = 4
+    teacher_patience: int = 3
     teacher_seed: int = 0
     methods: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -88,7 +88,7 @@ LOG_EVERY = 20
 """Steps of one point of a learning curve, and of one call of the compiled training loop."""
 
 METHOD_DEFAULTS: dict[str, dict[str, Any]] = {
-    "ld": {"weight": 10.0},
+    "ld": {"weight": 3.0},
     "fd": {"weight": 1.0},
     "fitnet": {"weight": 10.0},
     "hybrid": {"label_weight": 0.3, "feature_weight": 3.0},
