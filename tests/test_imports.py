@@ -42,6 +42,7 @@ ALLOWED = {
     "evaluation": {"data"},
     "config": set(),
     "results": set(),
+    "statistics": set(),
     "summary": {"results"},
     "plots": {"results", "summary"},
     "report": {"results", "summary", "plots"},
