@@ -43,9 +43,11 @@ ALLOWED = {
     "config": set(),
     "results": set(),
     "statistics": set(),
-    "summary": {"results"},
+    "paper_tables": set(),
+    "summary": {"paper_tables", "results"},
     "plots": {"results", "summary"},
-    "report": {"results", "summary", "plots"},
+    "page": {"results", "summary"},
+    "report": {"page", "paper_tables", "plots", "results", "summary"},
 }
 ENDS = {"experiment", "run", "doctor", "integrations"}
 MAY_IMPORT_TENSORFLOW = {
