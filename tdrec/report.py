@@ -134,7 +134,7 @@ def to_markdown(
 
 def to_html(summary: Summary, rows: Sequence[Row], command: str, notes: Sequence[str] = ()) -> str:
     """The report as one HTML file that needs nothing else; arguments as for `to_markdown`."""
-    from tdrec import plots
+    from tdrec import drawing, plots
 
     context = _context(summary, rows, command, notes)
     figures = {
@@ -143,7 +143,7 @@ def to_html(summary: Summary, rows: Sequence[Row], command: str, notes: Sequence
         "curves": plots.learning_curves(summary, rows),
         "cost": plots.student_against_teacher(summary),
     }
-    context |= {"figures": figures, "palette": plots.PALETTE}
+    context |= {"figures": figures, "palette": drawing.PALETTE}
     return render("report.html", context, mark=_mark)
 
 

@@ -45,9 +45,10 @@ ALLOWED = {
     "statistics": set(),
     "paper_tables": set(),
     "summary": {"paper_tables", "results"},
-    "plots": {"results", "summary"},
+    "drawing": {"summary"},
+    "plots": {"drawing", "summary"},
     "page": {"results", "summary"},
-    "report": {"page", "paper_tables", "plots", "results", "summary"},
+    "report": {"drawing", "page", "paper_tables", "plots", "results", "summary"},
 }
 ENDS = {"experiment", "run", "doctor", "integrations"}
 MAY_IMPORT_TENSORFLOW = {
