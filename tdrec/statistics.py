@@ -275,7 +275,7 @@ def _check_pair(one: UserErrors, other: UserErrors) -> None:
         )
 
 
-@lru_cache(maxsize=4)  # a study compares many methods on the same users
+@lru_cache(maxsize=2)  # a study compares many methods on the same users
 def _counts(users: int, resamples: int, seed: int) -> NDArray[np.float64]:
     """How often each resample has each user, after a line of ones for the data as they are."""
     drawn = np.random.default_rng(seed).integers(users, size=(resamples, users))

@@ -205,7 +205,9 @@ def summarise(rows: Sequence[Row]) -> Summary:
         labels=labels,
         genres=genres,
         totals={name: _total(name, genres, complete) for name in methods},
-        costs={name: _cost([row for row in rows if row["label"] == name]) for name in methods},
+        costs={
+            name: median_cost([row for row in rows if row["label"] == name]) for name in methods
+        },
         complete=tuple(genre.name for genre in complete),
     )
 
@@ -340,7 +342,9 @@ def _total(name: str, genres: Sequence[Genre], complete: Sequence[Genre]) -> Tot
     )
 
 
-def _cost(rows: Sequence[Row]) -> Cost:
+def median_cost(rows: Sequence[Row]) -> Cost:
+    """What a label's runs cost, by their medians; None where no run says it."""
+
     def median(field: str) -> float | None:
         values = _numbers(rows, field)
         return float(np.median(values)) if values else None

@@ -45,6 +45,7 @@ ALLOWED = {
     "statistics": set(),
     "paper_tables": set(),
     "summary": {"paper_tables", "results"},
+    "study_summary": {"results", "statistics", "summary"},
     "drawing": {"summary"},
     "plots": {"drawing", "summary"},
     "page": {"results", "summary"},
