@@ -46,6 +46,7 @@ ALLOWED = {
     "paper_tables": set(),
     "summary": {"paper_tables", "results"},
     "study_summary": {"results", "statistics", "summary"},
+    "study_claims": {"statistics", "study_summary", "summary"},
     "drawing": {"summary"},
     "plots": {"drawing", "summary"},
     "page": {"results", "summary"},
