@@ -95,12 +95,9 @@ def provenance(rows: Sequence[Row], labels: Iterable[Label], command: str) -> di
     }
 
 
-def settings(rows: Sequence[Row], labels: Iterable[Label]) -> dict[str, str]:
-    """The configuration of each label's first run that has one, as JSON, by label."""
-    found = {
-        label.name: first((row for row in rows if row["label"] == label.name), "config")
-        for label in labels
-    }
+def settings(runs: Mapping[str, Sequence[Row]]) -> dict[str, str]:
+    """The configuration of each name's first run that has one, as JSON."""
+    found = {name: first(rows, "config") for name, rows in runs.items()}
     return {
         name: json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False)
         for name, config in found.items()
@@ -108,13 +105,12 @@ def settings(rows: Sequence[Row], labels: Iterable[Label]) -> dict[str, str]:
     }
 
 
-def render(name: str, context: Mapping[str, Any], **filters: Any) -> str:
+def render(name: str, context: Mapping[str, Any]) -> str:
     """A template filled in; what goes into HTML is escaped.
 
     Args:
         name: of a file in `templates`.
         context: the template's variables; one that it uses and does not get is an error.
-        filters: further filters of this template.
     """
     import jinja2
 
@@ -137,7 +133,6 @@ def render(name: str, context: Mapping[str, Any], **filters: Any) -> str:
         utc=utc,
         md=markdown,
         fenced=fenced,
-        **filters,
     )
     return environment.get_template(name).render(context)
 

@@ -129,7 +129,7 @@ def to_markdown(
         command: how to reproduce the rows.
         notes: further sentences of the caller's.
     """
-    return render("report.md", _context(summary, rows, command, notes), mark=_mark)
+    return render("report.md", _context(summary, rows, command, notes))
 
 
 def to_html(summary: Summary, rows: Sequence[Row], command: str, notes: Sequence[str] = ()) -> str:
@@ -144,7 +144,7 @@ def to_html(summary: Summary, rows: Sequence[Row], command: str, notes: Sequence
         "cost": plots.student_against_teacher(summary),
     }
     context |= {"figures": figures, "palette": drawing.PALETTE}
-    return render("report.html", context, mark=_mark)
+    return render("report.html", context)
 
 
 def write_report(
@@ -173,7 +173,11 @@ def write_report(
 def _context(
     summary: Summary, rows: Sequence[Row], command: str, notes: Sequence[str]
 ) -> dict[str, Any]:
-    return provenance(rows, summary.labels, command) | {
+    labels = summary.labels
+    marks = {
+        (genre.name, x): _mark(genre.cells[x]) for genre in summary.genres for x in genre.cells
+    }
+    return provenance(rows, labels, command) | {
         "title": TITLE,
         "summary": summary,
         "verdicts": verdicts(summary),
@@ -183,7 +187,6 @@ def _context(
         "legend": LEGEND,
         "reading": READING,
         "paper_note": PAPER_NOTE if any(genre.paper for genre in summary.genres) else "",
-        "most_runs": max(cell.n for genre in summary.genres for cell in genre.cells.values()),
-        "configs": settings(rows, summary.labels),
-        "teacher": next((x.name for x in summary.labels if x.method == "teacher"), None),
+        "mark": lambda genre, label: marks[genre, label],
+        "configs": settings({x.name: [r for r in rows if r["label"] == x.name] for x in labels}),
     }

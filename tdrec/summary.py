@@ -136,6 +136,17 @@ class Summary:
     costs: Mapping[str, Cost]
     complete: tuple[str, ...]
 
+    @property
+    def most_runs(self) -> int:
+        """The most runs of a label on a genre; one with fewer is unfinished, or has one run."""
+        return max(cell.n for genre in self.genres for cell in genre.cells.values())
+
+    @property
+    def teacher_cost(self) -> Cost | None:
+        """The teacher's costs, if it has a row."""
+        names = [label.name for label in self.labels if label.method == "teacher"]
+        return self.costs[names[0]] if names else None
+
 
 def mean_and_error(values: Sequence[float]) -> tuple[float, float | None]:
     """Mean and standard error (`sd / sqrt(n)`, sd with n - 1); a single value has no error.
