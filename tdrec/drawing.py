@@ -55,6 +55,7 @@ INK = {name: f"#0000{i:02x}" for i, name in enumerate(PALETTE, start=1)}
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "p", "h", "<", ">")
 _DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)))
 WIDTH = 9.0  # inches, or 648 units of the SVG: the page scales it
+NARROW = 6.0  # inches of a plot that is to be read on a narrow screen, too
 LETTER = 0.078  # inches, a generous mean width of a letter at 10 points
 
 
@@ -109,20 +110,20 @@ def line(**style: Any) -> Any:
     return Line2D([], [], **style)
 
 
-def _legend_columns(names: Sequence[str]) -> int:
-    return max(1, int((WIDTH - 0.2) / (LETTER * max(len(name) for name in names) + 0.5)))
+def _legend_columns(names: Sequence[str], width: float) -> int:
+    return max(1, int((width - 0.2) / (LETTER * max(len(name) for name in names) + 0.5)))
 
 
-def legend_height(labels: Sequence[Label]) -> float:
-    """Inches that `legend` takes."""
-    names = [shorten(label.name) for label in labels]
-    return 0.21 * math.ceil(len(names) / _legend_columns(names)) + 0.14
+def legend_height(names: Sequence[str], width: float = WIDTH) -> float:
+    """Inches that `legend` takes in a figure of this width."""
+    columns = _legend_columns([shorten(name) for name in names], width)
+    return 0.21 * math.ceil(len(names) / columns) + 0.14
 
 
 def legend(figure: Figure, handles: Sequence[Any], names: Sequence[str]) -> None:
     """A legend above the axes, where it can cover nothing; room for it is `legend_height`."""
     names = [shorten(name) for name in names]
-    columns = _legend_columns(names)
+    columns = _legend_columns(names, float(figure.get_size_inches()[0]))
     legend = figure.legend(
         handles,
         [str(i) for i in range(len(names))],
@@ -173,11 +174,11 @@ def style() -> Iterator[None]:
         yield
 
 
-def new_figure(height: float) -> Figure:
-    """A figure of the page's width; its height is in inches."""
+def new_figure(height: float, width: float = WIDTH) -> Figure:
+    """A figure of a height and a width in inches, by default the page's."""
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(WIDTH, height))
+    return Figure(figsize=(width, height))
 
 
 def add_axes(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:

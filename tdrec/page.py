@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from tdrec.results import Row, replace_file
-from tdrec.summary import METHODS, Label, first
+from tdrec.statistics import signed
+from tdrec.summary import METHODS, Label, Summary, first
 
 DASH = "–"
 GAP = "\u00a0"  # a space at which no line breaks
@@ -46,6 +47,15 @@ def data_warnings(rows: Sequence[Row]) -> list[str]:
     if len({(item.get("name"), item.get("sha256")) for item in data}) > 1:
         found.append(f"The rows come from different data sets: {', '.join(sorted(names))}.")
     return list(dict.fromkeys(found))
+
+
+def unfinished(summary: Summary) -> list[str]:
+    """A warning if runs are missing."""
+    cells = sum(len(genre.cells) for genre in summary.genres)
+    pairs = len(summary.genres) * len(summary.labels)
+    if cells == pairs:
+        return []
+    return [f"Unfinished study: {pairs - cells} of {pairs} genre and method pairs have no run."]
 
 
 def data_facts(rows: Sequence[Row]) -> list[tuple[str, str]]:
@@ -127,6 +137,8 @@ def render(name: str, context: Mapping[str, Any]) -> str:
         number=number,
         with_error=with_error,
         percent=percent,
+        signed=signed,
+        value=plain_value,
         size=byte_size,
         time=duration,
         ratio=ratio,
@@ -202,6 +214,11 @@ def duration(value: float | None, unit: str) -> str:
 
 def ratio(teacher: float | None, student: float | None) -> str:
     return f"{teacher / student:.3g}×" if teacher and student else DASH
+
+
+def plain_value(value: object) -> str:
+    """A setting: numbers as short as they are exact to six digits, all else as it is."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def utc(seconds: float | None) -> str:

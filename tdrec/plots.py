@@ -71,7 +71,7 @@ def learning_curves(summary: Summary, rows: Sequence[Mapping[str, Any]]) -> str:
     count = math.ceil(len(panels) / columns)
     panel_height = 2.7 if columns == 1 else 1.75
     with drawing.style():
-        top = drawing.legend_height(used)
+        top = drawing.legend_height([label.name for label in used])
         figure = drawing.new_figure(top + count * (panel_height + 0.62) + 0.12)
         left, gap = 0.66, 0.5
         width = (drawing.WIDTH - left - 0.1 - gap * (columns - 1)) / columns
@@ -160,6 +160,8 @@ def dot_plot(
     name: str,
     x_label: str,
     zero: bool = False,
+    means: int = 0,
+    width: float = drawing.WIDTH,
 ) -> str:
     """A group for each name, and in it a lane for each student; references cross the whole group.
 
@@ -169,6 +171,8 @@ def dot_plot(
         name: what the ids of the SVG begin with.
         x_label: what the values are.
         zero: whether to draw a line at zero.
+        means: how many of the last groups are means of the others, and set apart.
+        width: inches.
 
     Returns:
         The `<svg>` element; empty when there is nothing to draw.
@@ -183,17 +187,20 @@ def dot_plot(
     group = max(lane * lanes + 0.14, 0.36)
     names = [drawing.shorten(text) for text in groups]
     with drawing.style():
-        top = drawing.legend_height([*students, *references]) + 0.05
+        shown = [label.name for label in (*students, *references)]
+        top = drawing.legend_height(shown, width) + 0.05
         left = 0.25 + drawing.LETTER * max(len(text) for text in names)
         height = group * len(names)
-        figure = drawing.new_figure(top + height + 0.62)
-        axes = drawing.add_axes(figure, left, top, drawing.WIDTH - left - 0.15, height)
+        figure = drawing.new_figure(top + height + 0.62, width)
+        axes = drawing.add_axes(figure, left, top, width - left - 0.15, height)
         axes.set_ylim(len(names) - 0.5, -0.5)
         axes.set_yticks(range(len(names)), names)
         axes.tick_params(axis="y", length=0)
         axes.grid(True, axis="x")
         for i in range(0, len(names), 2):
             axes.axhspan(i - 0.5, i + 0.5, color=drawing.INK["band"], zorder=0, linewidth=0)
+        if means:
+            axes.axhline(len(names) - means - 0.5, color=drawing.INK["muted"], linewidth=1.1)
         if zero:
             axes.axvline(0, color=drawing.INK["ink"], linewidth=1.1, zorder=1.5)
         handles = []
@@ -210,9 +217,9 @@ def dot_plot(
             axes.vlines(x, places - 0.42, places + 0.42, linestyles=dash, zorder=1.8, **style)
             handles.append(drawing.line(linestyle=dash, **style))
         axes.margins(x=0.03)
-        axes.locator_params(axis="x", nbins=9)
+        axes.locator_params(axis="x", nbins=round(width))
         axes.set_xlabel(x_label)
-        drawing.legend(figure, handles, [label.name for label in (*students, *references)])
+        drawing.legend(figure, handles, shown)
         return drawing.to_svg(figure, name, x_label)
 
 

@@ -23,6 +23,7 @@ from tdrec.page import (
     provenance,
     render,
     settings,
+    unfinished,
     write_pages,
 )
 from tdrec.paper_tables import CAVEAT, GENRE_5_CAVEAT
@@ -97,18 +98,6 @@ def verdicts(summary: Summary) -> list[tuple[Label, str]]:
     return sentences
 
 
-def warnings_of(summary: Summary, rows: Sequence[Row]) -> list[str]:
-    """What a reader must know before any number: simulated or mixed data, missing runs."""
-    found = data_warnings(rows)
-    cells = sum(len(genre.cells) for genre in summary.genres)
-    pairs = len(summary.genres) * len(summary.labels)
-    if cells < pairs:
-        found.append(
-            f"Unfinished study: {pairs - cells} of {pairs} genre and method pairs have no run."
-        )
-    return found
-
-
 def _mark(cell: Cell) -> str:
     if cell.hurt:
         return "▼"
@@ -181,7 +170,7 @@ def _context(
         "title": TITLE,
         "summary": summary,
         "verdicts": verdicts(summary),
-        "warnings": warnings_of(summary, rows),
+        "warnings": [*data_warnings(rows), *unfinished(summary)],
         "notes": notes,
         "bar": BAR,
         "legend": LEGEND,

@@ -35,7 +35,7 @@ def claims(section: Section) -> list[tuple[Label, list[str]]]:
             sentences += _against_scratch(section, label)
             sentences += _against_best(section, label)
         else:
-            sentences.append("The student without distillation.")
+            sentences.append(f"{label.name} is the student without distillation.")
         sentences += _against_bias(section, label)
         total = section.summary.totals[label.name]
         if total.diverged:

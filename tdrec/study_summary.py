@@ -37,7 +37,7 @@ from tdrec.summary import Label, Summary, first, summarise
 MEAN = "Mean over genres"
 """The place of a comparison in the mean over the complete genres."""
 
-SPARSE = "Mean over the four sparsest"
+SPARSE = "Four sparsest genres"
 """The place of a comparison in the mean over the genres of ranks 5 to 8, as in the paper."""
 
 REGIMES = ("paper", "strong")
@@ -81,6 +81,15 @@ class Section:
     rounds: Mapping[str, int]
 
     @property
+    def places(self) -> tuple[str, ...]:
+        """Where its students can be compared: its genres, then `SPARSE` and `MEAN` if known."""
+        known = {
+            place for duels in (self.scratch, self.bias) for of in duels.values() for place in of
+        }
+        means = tuple(place for place in (SPARSE, MEAN) if place in known)
+        return tuple(genre.name for genre in self.summary.genres) + means
+
+    @property
     def title(self) -> str:
         """Its name: "Strong regime: 10% of the rows"."""
         return f"{self.regime.capitalize()} regime" + (f": {self.setting}" if self.setting else "")
@@ -89,11 +98,6 @@ class Section:
     def distilled(self) -> tuple[Label, ...]:
         """Its students that a teacher had a part in."""
         return tuple(label for label in self.summary.labels if label.is_distilled)
-
-    @property
-    def genres(self) -> tuple[str, ...]:
-        """Names of its genres, from dense to sparse."""
-        return tuple(genre.name for genre in self.summary.genres)
 
 
 @dataclass(frozen=True)

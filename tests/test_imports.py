@@ -46,10 +46,15 @@ ALLOWED = {
     "paper_tables": set(),
     "summary": {"paper_tables", "results"},
     "study_summary": {"results", "statistics", "summary"},
+    "study_plots": {"drawing", "plots", "statistics", "study_summary", "summary"},
+    "study_report": {
+        *("drawing", "page", "paper_tables", "plots", "results", "statistics", "study_claims"),
+        *("study_plots", "study_summary", "summary"),
+    },
     "study_claims": {"statistics", "study_summary", "summary"},
     "drawing": {"summary"},
     "plots": {"drawing", "summary"},
-    "page": {"results", "summary"},
+    "page": {"results", "statistics", "summary"},
     "report": {"drawing", "page", "paper_tables", "plots", "results", "summary"},
 }
 ENDS = {"experiment", "run", "doctor", "integrations"}
