@@ -151,7 +151,7 @@ def summarise_study(rows: Sequence[Row]) -> Study:
 
 def share_of_rows(setting: str) -> float | None:
     """The share in a setting that is one: "10% of the rows" -> 0.1, and "" -> 1."""
-    found = re.match(r"(\d+(?:\.\d+)?)\s*% of the rows", setting)
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*% of the rows", setting)
     if found:
         return float(found[1]) / 100
     return None if setting else 1.0

@@ -146,7 +146,13 @@ def test_regimes_and_settings_are_apart_and_in_order():
 
 @pytest.mark.parametrize(
     ("setting", "share"),
-    [("", 1.0), ("10% of the rows", 0.1), ("2.5 % of the rows", 0.025), ("noisy teacher", None)],
+    [
+        ("", 1.0),
+        ("10% of the rows", 0.1),
+        ("2.5 % of the rows", 0.025),
+        ("noisy teacher", None),
+        ("10% of the rows, noisy teacher", None),
+    ],
 )
 def test_shares_of_rows(setting, share):
     assert share_of_rows(setting) == share
