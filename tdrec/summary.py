@@ -17,35 +17,11 @@ from typing import Any
 
 import numpy as np
 
+from tdrec.paper_tables import PAPER_TABLE_3
 from tdrec.results import Row
 
 METHODS = ("bias", "teacher", "scratch", "ld", "fd", "fitnet", "hybrid", "td")
 REFERENCES = ("bias", "teacher")
-
-# Table 3 of arXiv 2310.03188: Genre 1 (densest) to Genre 8 (sparsest).
-_PAPER_RMSE = {
-    "scratch": (1.0102, 1.0884, 1.0555, 1.0502, 1.1609, 1.1160, 1.0038, 1.0937),
-    "teacher": (1.0120, 1.0854, 1.0563, 1.0689, 1.1501, 1.1090, 1.0193, 1.0660),
-    "ld": (1.0083, 1.1029, 1.0601, 1.0826, 1.1964, 1.1415, 1.0088, 1.0602),
-    "fd": (1.0075, 1.0997, 1.0537, 1.0791, 1.1929, 1.1269, 1.0024, 1.0527),
-    "fitnet": (1.0018, 1.1018, 1.0534, 1.0849, 1.1873, 1.1260, 1.0032, 1.0605),
-    "hybrid": (1.0015, 1.0955, 1.0517, 1.0737, 1.1843, 1.1215, 1.0076, 1.0499),
-    "td": (0.9965, 1.0908, 1.0475, 1.0761, 1.1656, 1.1050, 1.0022, 1.0485),
-}
-_PAPER_SE = {
-    "scratch": (0.0003, 0.0004, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
-    "teacher": (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
-    "ld": (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
-    "fd": (0.0009, 0.0030, 0.0007, 0.0005, 0.0013, 0.0029, 0.0, 0.0036),
-    "fitnet": (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
-    "hybrid": (0.0008, 0.0013, 0.0012, 0.0014, 0.0008, 0.0028, 0.0009, 0.0014),
-    "td": (0.0001, 0.0002, 0.0001, 0.0002, 0.0010, 0.0, 0.0, 0.0013),
-}
-PAPER_TABLE_3: Mapping[str, tuple[tuple[float, float], ...]] = {
-    method: tuple(zip(_PAPER_RMSE[method], _PAPER_SE[method], strict=True))
-    for method in _PAPER_RMSE
-}
-"""(RMSE, standard error) by method and genre."""
 
 
 @dataclass(frozen=True)
@@ -160,6 +136,17 @@ class Summary:
     costs: Mapping[str, Cost]
     complete: tuple[str, ...]
 
+    @property
+    def most_runs(self) -> int:
+        """The most runs of a label on a genre; one with fewer is unfinished, or has one run."""
+        return max(cell.n for genre in self.genres for cell in genre.cells.values())
+
+    @property
+    def teacher_cost(self) -> Cost | None:
+        """The teacher's costs, if it has a row."""
+        names = [label.name for label in self.labels if label.method == "teacher"]
+        return self.costs[names[0]] if names else None
+
 
 def mean_and_error(values: Sequence[float]) -> tuple[float, float | None]:
     """Mean and standard error (`sd / sqrt(n)`, sd with n - 1); a single value has no error.
@@ -229,7 +216,9 @@ def summarise(rows: Sequence[Row]) -> Summary:
         labels=labels,
         genres=genres,
         totals={name: _total(name, genres, complete) for name in methods},
-        costs={name: _cost([row for row in rows if row["label"] == name]) for name in methods},
+        costs={
+            name: median_cost([row for row in rows if row["label"] == name]) for name in methods
+        },
         complete=tuple(genre.name for genre in complete),
     )
 
@@ -364,7 +353,9 @@ def _total(name: str, genres: Sequence[Genre], complete: Sequence[Genre]) -> Tot
     )
 
 
-def _cost(rows: Sequence[Row]) -> Cost:
+def median_cost(rows: Sequence[Row]) -> Cost:
+    """What a label's runs cost, by their medians; None where no run says it."""
+
     def median(field: str) -> float | None:
         values = _numbers(rows, field)
         return float(np.median(values)) if values else None

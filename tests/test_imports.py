@@ -42,9 +42,20 @@ ALLOWED = {
     "evaluation": {"data"},
     "config": set(),
     "results": set(),
-    "summary": {"results"},
-    "plots": {"results", "summary"},
-    "report": {"results", "summary", "plots"},
+    "statistics": set(),
+    "paper_tables": set(),
+    "summary": {"paper_tables", "results"},
+    "study_summary": {"results", "statistics", "summary"},
+    "study_plots": {"drawing", "plots", "statistics", "study_summary", "summary"},
+    "study_report": {
+        *("drawing", "page", "paper_tables", "plots", "results", "statistics", "study_claims"),
+        *("study_plots", "study_summary", "summary"),
+    },
+    "study_claims": {"statistics", "study_summary", "summary"},
+    "drawing": {"summary"},
+    "plots": {"drawing", "summary"},
+    "page": {"results", "statistics", "summary"},
+    "report": {"drawing", "page", "paper_tables", "plots", "results", "summary"},
 }
 ENDS = {"experiment", "run", "doctor", "integrations"}
 MAY_IMPORT_TENSORFLOW = {

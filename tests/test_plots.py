@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from result_rows import LABELS, make_row, make_study
-from tdrec import plots
-from tdrec.summary import Label, summarise
+from tdrec import drawing, plots
+from tdrec.summary import summarise
 
 NAMESPACES = {"xmlns": "http://www.w3.org/2000/svg", "xmlns:xlink": "http://www.w3.org/1999/xlink"}
 
@@ -51,7 +51,7 @@ def test_every_colour_is_the_pages():
         body = re.sub(r'(id|xlink:href|clip-path)="[^"]*"', "", svg)
         assert not re.search(r"#[0-9a-f]{6}\b", body)
         used = set(re.findall(r"var\(--(\w+)\)", svg))
-        assert "muted" in used and used <= set(plots.PALETTE)
+        assert "muted" in used and used <= set(drawing.PALETTE)
 
 
 def test_plots_share_no_ids_and_carry_no_page_wide_style():
@@ -99,33 +99,3 @@ def test_curves_are_means_over_the_steps_that_all_seeds_have():
 def test_sizes_of_any_ratio_can_be_drawn(params):
     rows = [make_row(params=params[0]), make_row(label="Teacher", params=params[1])]
     assert parse(draw_all(rows)["cost"]) is not None
-
-
-def test_labels_of_one_method_share_its_colour_and_differ_in_marker_and_line():
-    labels = summarise(make_study(1)).labels
-    one, two = (label for label in labels if label.method == "td")
-    assert plots._colour(one) == plots._colour(two)
-    assert plots._marker(one, labels) != plots._marker(two, labels)
-    assert plots._dash(one, labels) != plots._dash(two, labels)
-    own = Label("mine", "my method")
-    assert plots._colour(own) not in {plots._colour(label) for label in labels}
-
-
-@pytest.mark.parametrize("page", [0, 1])
-def test_colours_can_be_told_from_the_page(page):
-    def luminance(colour):
-        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-        linear = [x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in parts]
-        return np.dot((0.2126, 0.7152, 0.0722), linear)
-
-    def contrast(one, other):
-        low, high = sorted((luminance(one), luminance(other)))
-        return (high + 0.05) / (low + 0.05)
-
-    # WCAG 2.1: 4.5 for text (1.4.3), 3 for graphics (1.4.11)
-    ground = plots.PALETTE["page"][page]
-    for name, colours in plots.PALETTE.items():
-        if name in ("ink", "muted"):
-            assert contrast(colours[page], ground) >= 4.5, name
-        elif name not in ("rule", "band", "page"):
-            assert contrast(colours[page], ground) >= 3, name

@@ -12,7 +12,8 @@ import pytest
 
 from result_rows import LABELS, make_row, make_study
 from tdrec import report
-from tdrec.summary import METHODS, PAPER_TABLE_3, summarise
+from tdrec.paper_tables import PAPER_TABLE_3
+from tdrec.summary import METHODS, summarise
 
 
 def pages(rows, command="python -m tdrec.run", notes=()):
@@ -182,7 +183,7 @@ def test_the_same_rows_give_the_same_bytes(tmp_path):
         assert not re.search(rb"[ \t]+$", one.read_bytes().replace(b"\n> \n", b""), flags=re.M)
 
 
-@pytest.mark.parametrize("broken", ["to_markdown", "to_html", "replace_file"])
+@pytest.mark.parametrize("broken", ["to_markdown", "to_html", "write_pages"])
 def test_a_failure_leaves_the_old_report(tmp_path, monkeypatch, broken):
     paths = report.write_report([make_row()], tmp_path, "old")
     old = [path.read_bytes() for path in paths]
@@ -204,7 +205,7 @@ def test_a_large_study_is_reported_within_seconds(tmp_path):
     assert time.process_time() - start < 4
 
 
-@pytest.mark.parametrize("module", ["report", "plots"])
+@pytest.mark.parametrize("module", ["page", "report", "plots"])
 def test_importing_the_module_is_cheap(module):
     heavy = "{'matplotlib', 'jinja2', 'tensorflow', 'keras', 'pandas'}"
     code = f"import sys, tdrec.{module}; sys.exit(str(set(sys.modules) & {heavy} or ''))"
