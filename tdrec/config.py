@@ -23,6 +23,10 @@ METHODS = tuple(name for name in NAMES if name not in REFERENCES)
 """Short names of the methods that train a student."""
 
 
+ID_DROPOUT = {"user": 0.3, "movie": 0.05}
+"""Rates of the `strong` regime."""
+
+
 @dataclass(frozen=True)
 class ModelConfig:
     """Sizes of a rating model; see `tdrec.models.rating_mlp`."""
@@ -43,11 +47,17 @@ class ExperimentConfig:
         regime: Name of the set of defaults that it started from.
         teacher: The teacher's sizes; the defaults are the paper's.
         student: The student's; the defaults are a quarter of the teacher's.
-        id_dropout: Share of the ids replaced by out-of-vocabulary while training, by input.
+        rows: Share of a genre's training rows that a student is trained on, drawn at random.
+        id_dropout: Share of the ids replaced by out-of-vocabulary while a student is trained, by
+            input.
         batch_size: Rows of a student's step.
         learning_rate: Adam's, of a student; constant.
         steps: Steps of a student, a multiple of `LOG_EVERY`.
         ema: Momentum of the moving average of the weights, which is what a model ends with.
+        teacher_rows: What the teacher is trained on: "all" training rows, or those of "other
+            genres", movies without the student's genre.
+        teacher_noise: Standard deviation of Gaussian noise on the ratings it is trained on.
+        teacher_id_dropout: As a student's.
         teacher_batch_size: Rows of a teacher's step.
         teacher_learning_rate: Adam's, of the teacher; constant.
         teacher_epochs: At most; the number is chosen on a validation slice of the training rows.
@@ -60,11 +70,15 @@ class ExperimentConfig:
     regime: str = "strong"
     teacher: ModelConfig = ModelConfig(units=(512, 256), id_dim=100, text_dim=50, dropout=0.3)
     student: ModelConfig = ModelConfig(units=(128, 64), id_dim=25, text_dim=13)
-    id_dropout: Mapping[str, float] = field(default_factory=lambda: {"user": 0.3, "movie": 0.05})
+    rows: float = 1.0
+    id_dropout: Mapping[str, float] = field(default_factory=lambda: dict(ID_DROPOUT))
     batch_size: int = 256
     learning_rate: float = 3e-3
     steps: int = 240
     ema: float = 0.98
+    teacher_rows: str = "all"
+    teacher_noise: float = 0.0
+    teacher_id_dropout: Mapping[str, float] = field(default_factory=lambda: dict(ID_DROPOUT))
     teacher_batch_size: int = 256
     teacher_learning_rate: float = 1e-3
     teacher_epochs: int = 12
@@ -105,6 +119,6 @@ _STRONG = ExperimentConfig()
 
 REGIMES: dict[str, ExperimentConfig] = {
     "strong": _STRONG,
-    "paper": replace(_STRONG, regime="paper", id_dropout={}),
+    "paper": replace(_STRONG, regime="paper", id_dropout={}, teacher_id_dropout={}),
 }
 """`strong`: id dropout, on by default. `paper`: as close to the paper as it describes itself."""

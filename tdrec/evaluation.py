@@ -16,11 +16,14 @@ class Scores:
         rmse: Over all rows.
         rmse_cold: Over the rows of users without a training row; None if there are none.
         rmse_warm: Over the other rows; None if there are none.
+        by_user: The evaluation users' `ids`, their `rows` and their `squared_error`, a sum, as
+            lists of one length: what `tdrec.statistics` resamples.
     """
 
     rmse: float
     rmse_cold: float | None
     rmse_warm: float | None
+    by_user: dict[str, list]
 
 
 def is_cold(test: Ratings, train: Ratings) -> NDArray[np.bool_]:
@@ -58,7 +61,13 @@ def score(predictions: ArrayLike, test: Ratings, train: Ratings) -> Scores:
     def root(rows: NDArray[np.bool_]) -> float | None:
         return float(np.sqrt(squared[rows].mean())) if rows.any() else None
 
-    return Scores(float(np.sqrt(squared.mean())), root(cold), root(~cold))
+    users, user = np.unique(test.user_ids, return_inverse=True)
+    by_user = {
+        "ids": users.tolist(),
+        "rows": np.bincount(user).tolist(),
+        "squared_error": np.bincount(user, squared).round(6).tolist(),
+    }
+    return Scores(float(np.sqrt(squared.mean())), root(cold), root(~cold), by_user)
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ Everything is decided by an `ExperimentConfig` and a seed. Evaluation rows are r
 training, and choose nothing.
 """
 
+import copy
 import hashlib
 import json
-import os
-import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from operator import itemgetter
@@ -19,15 +19,18 @@ import keras
 import numpy as np
 
 from tdrec import methods
-from tdrec.config import LOG_EVERY, REFERENCES, ExperimentConfig, ModelConfig
+from tdrec.config import LOG_EVERY, REFERENCES, ExperimentConfig
 from tdrec.data import FeatureEncoder, Ratings, split_by_time
 from tdrec.distiller import Distiller
 from tdrec.evaluation import BiasModel, is_cold, score
 from tdrec.model_cost import latency_ms, multiply_adds
 from tdrec.model_split import ModelSplit, split_model
-from tdrec.models.id_dropout import id_variants
-from tdrec.models.rating_mlp import HIGH, LOW, rating_mlp
+from tdrec.models.id_dropout import id_variants, variant_shares
+from tdrec.models.rating_mlp import HIGH, LOW
 from tdrec.teacher_targets import TeacherTargets, attach, batches
+from tdrec.teacher_training import adam, cached_teacher, rating_model, targets_of
+
+Watch = Callable[[int, float], bool]
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,23 @@ class Segment:
     teacher_test: dict[str, np.ndarray]
 
 
+class _Kept:
+    """What runs share, by what decides it: all but the teachers is of one segment, the latest."""
+
+    def __init__(self) -> None:
+        self.teachers: dict[Path, keras.Model] = {}
+        self.begin(None, None)
+
+    def begin(self, name: Any, segment: Segment | None) -> None:
+        """Forgets another segment's."""
+        self.segment: tuple[Any, Segment | None] = (name, segment)
+        self.targets = TeacherTargets()
+        self.rows: dict[Any, Any] = {}
+        self.compiled: dict[Any, Distiller] = {}
+        self.initial: dict[Any, list[np.ndarray]] = {}
+        self.costs: dict[Any, dict[str, Any]] = {}
+
+
 class Experiment:
     """Runs of one configuration on one data set, sharing the split and the teacher.
 
@@ -65,25 +85,41 @@ class Experiment:
         ratings: All ratings.
         config: The configuration.
         cache_dir: Where the trained teacher is kept, by the hash of data and configuration.
+        test_fraction: Share of the ratings, the latest, that is evaluated on. Default 0.1.
 
     Example:
         >>> experiment = Experiment(load("simulated"), REGIMES["strong"], cache_dir)
         >>> experiment.run("Drama", "td", seed=0).row["rmse"]
     """
 
-    def __init__(self, ratings: Ratings, config: ExperimentConfig, cache_dir: str | Path) -> None:
+    def __init__(
+        self,
+        ratings: Ratings,
+        config: ExperimentConfig,
+        cache_dir: str | Path,
+        test_fraction: float = 0.1,
+    ) -> None:
         self.ratings = ratings
         self.config = config
         self.cache_dir = Path(cache_dir)
-        self.holdout = split_by_time(ratings)
-        self._segment: tuple[str, Segment] | None = None
-        self._targets = TeacherTargets()
-        self._compiled: tuple[tuple[str, str], Distiller] | None = None
-        self._costs: dict[str, dict[str, Any]] = {}
+        self.holdout = split_by_time(ratings, test_fraction)
+        self._kept = _Kept()
+
+    def with_config(self, config: ExperimentConfig) -> "Experiment":
+        """The same experiment by another configuration, sharing all that is the same in both.
+
+        Runs that differ by learning rate, steps, rates of id dropout or weights of the losses
+        share data, teacher, its targets and the compiled training step.
+        """
+        other = copy.copy(self)
+        other.config = config
+        return other
 
     def key(self, genre: str, method: str, seed: int | None) -> str:
         """Hash of all that decides a run on the same version of the code and on one machine."""
-        config = self._teacher_config() if method in REFERENCES else asdict(self.config)
+        config = asdict(self.config)
+        if method in REFERENCES:
+            config = {**self._teacher_config(), "rows": self.config.rows}
         config["methods"] = self.config.arguments(method)
         return _hash(self.ratings.fingerprint, config, genre, method, seed)
 
@@ -92,13 +128,16 @@ class Experiment:
         """Hash of data and configuration but the methods' arguments: what is comparable."""
         return _hash(self.ratings.fingerprint, asdict(replace(self.config, methods={})))
 
-    def run(self, genre: str, method: str, seed: int | None) -> Result:
+    def run(self, genre: str, method: str, seed: int | None, watch: Watch | None = None) -> Result:
         """One run: trains what has to be trained, and evaluates it on the genre's evaluation rows.
 
         Args:
             genre: A genre of the data.
             method: A method's short name, `"teacher"` or `"bias"`.
             seed: Decides the student's initial weights, the order of rows and the dropped ids.
+            watch: Told each `LOG_EVERY` steps the step and the RMSE on the rows that are evaluated
+                on; training ends where it returns False. It is for tuning, where these rows are
+                validation rows. Default None: they are read once, after training.
 
         Returns:
             The `Result`.
@@ -107,9 +146,9 @@ class Experiment:
         if method == "bias":
             result = self._run_bias(segment)
         elif method == "teacher":
-            result = self._run_teacher(segment)
+            result = self._run_teacher(genre, segment)
         else:
-            result = self._run_student(genre, segment, method, int(seed or 0))
+            result = self._run_student(genre, segment, method, int(seed or 0), watch)
         about = {
             "genre": genre,
             "method": method,
@@ -126,29 +165,36 @@ class Experiment:
     def all_genres(self) -> dict[str, float]:
         """RMSE of the teacher and of the bias model, both of all genres, on all evaluation rows."""
         train, test = self.holdout.train, self.holdout.test
-        features = self.teacher_encoder.encode(test)
+        teacher = self.with_config(replace(self.config, teacher_rows="all")).teacher("")
         return {
-            "teacher": score(_predict(self.teacher, features), test, train).rmse,
+            "teacher": score(
+                _predict(teacher, self.teacher_encoder.encode(test)), test, train
+            ).rmse,
             "bias": score(BiasModel.fit(train).predict(test), test, train).rmse,
         }
 
     def segment(self, genre: str) -> Segment:
-        """The genre's rows, kept until another genre is asked for."""
-        if self._segment is None or self._segment[0] != genre:
+        """The genre's rows, kept until others are asked for."""
+        key = (genre, self.config.rows, self.config.teacher_rows)
+        kept, segment = self._kept.segment
+        if segment is None or kept != key:
             train, test = self.holdout.train.of_genre(genre), self.holdout.test.of_genre(genre)
-            encoder = FeatureEncoder.fit(train)
+            if self.config.rows < 1:
+                # The first rows of one order, so that fewer rows are among those of more.
+                order = np.random.default_rng(0).permutation(len(train))
+                train = train.take(np.sort(order[: round(self.config.rows * len(train))]))
+            encoder, its_encoder = FeatureEncoder.fit(train), self._teacher_encoder(genre)
             segment = Segment(
                 train,
                 test,
                 encoder,
                 student_train=encoder.encode(train),
                 student_test=encoder.encode(test),
-                teacher_train=self.teacher_encoder.encode(train),
-                teacher_test=self.teacher_encoder.encode(test),
+                teacher_train=its_encoder.encode(train),
+                teacher_test=its_encoder.encode(test),
             )
-            self._segment = (genre, segment)
-            self._targets = TeacherTargets()
-        return self._segment[1]
+            self._kept.begin(key, segment)
+        return segment
 
     def distiller(self, genre: str, method: str, seed: int) -> Distiller:
         """A distiller as `run` trains it, compiled and not trained.
@@ -163,39 +209,48 @@ class Experiment:
             `{"student": ..., "teacher": ...}`: each model's features of the same rows, as the
             genre's `segment` has them.
         """
-        fresh = self._new_distiller(self.segment(genre), method, seed)
-        models = {"student": fresh.student_layers[0], "teacher": self.teacher}
+        fresh = self._new_distiller(genre, method, seed)
+        models = {"student": fresh.student_layers[0], "teacher": self.teacher(genre)}
         student, teacher = (
             split_model(model, low=LOW, high=HIGH, input_map=itemgetter(name))
             for name, model in models.items()
         )
         distiller = Distiller(student, teacher, fresh.method)
         self._compile(distiller)
+        self._weigh(distiller, method)
         return distiller
 
-    @cached_property
-    def teacher(self) -> keras.Model:
-        """The all-genre teacher: from the cache, or trained now and put there."""
-        path = self.teacher_path
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            model = self._train_teacher()
-            with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-                model.save(Path(folder) / path.name)
-                os.replace(Path(folder) / path.name, path)
-        # Loaded also when it was trained just now, so that both ways give the same teacher.
-        return keras.models.load_model(path)
+    def teacher(self, genre: str) -> keras.Model:
+        """The teacher of a genre's students, from the cache, or trained now and put there.
 
-    @property
-    def teacher_path(self) -> Path:
-        """Where the teacher is cached."""
-        key = _hash(self.ratings.fingerprint, self._teacher_config())
+        There is one for all genres, but where the configuration keeps the genre's rows from it.
+        """
+        path = self.teacher_path(genre)
+        if path not in self._kept.teachers:
+            self._kept.teachers[path] = cached_teacher(self._teacher_rows(genre), self.config, path)
+        return self._kept.teachers[path]
+
+    def teacher_path(self, genre: str) -> Path:
+        """Where the genre's teacher is cached."""
+        key = _hash(self._teacher_rows(genre).fingerprint, self._teacher_config())
         return self.cache_dir / f"teacher-{key}.keras"
+
+    def _teacher_rows(self, genre: str) -> Ratings:
+        train = self.holdout.train
+        if self.config.teacher_rows == "all":
+            return train
+        column = train.movies.genre_names.index(genre)
+        return train.take(~train.movies.genres[train.movie_rows, column])
 
     @cached_property
     def teacher_encoder(self) -> FeatureEncoder:
         """The vocabularies of all training rows."""
         return FeatureEncoder.fit(self.holdout.train)
+
+    def _teacher_encoder(self, genre: str) -> FeatureEncoder:
+        if self.config.teacher_rows == "all":
+            return self.teacher_encoder
+        return FeatureEncoder.fit(self._teacher_rows(genre))
 
     def _density_rank(self, genre: str) -> int | None:
         """The genre's place among the eight densest of MovieLens 100K, the paper's data."""
@@ -205,57 +260,7 @@ class Experiment:
 
     def _teacher_config(self) -> dict[str, Any]:
         config = asdict(self.config)
-        names = [name for name in config if name.startswith("teacher")]
-        return {name: config[name] for name in (*names, "id_dropout", "ema")}
-
-    def _train_teacher(self) -> keras.Model:
-        """Chooses the number of epochs on the latest tenth of the training rows, then uses all."""
-        earlier = split_by_time(self.holdout.train)
-        _, history = self._fit_teacher(
-            earlier.train,
-            self.config.teacher_epochs,
-            validation_data=batches(
-                (FeatureEncoder.fit(earlier.train).encode(earlier.test), _ratings(earlier.test)),
-                4096,
-            ),
-            callbacks=[
-                keras.callbacks.SwapEMAWeights(),  # what is validated is what will be used
-                keras.callbacks.EarlyStopping(
-                    "val_rmse", patience=self.config.teacher_patience, mode="min"
-                ),
-            ],
-        )
-        epochs = int(np.argmin(history["val_rmse"])) + 1
-        return self._fit_teacher(self.holdout.train, epochs)[0]
-
-    def _fit_teacher(
-        self, train: Ratings, epochs: int, **fit_arguments: Any
-    ) -> tuple[keras.Model, dict[str, list[float]]]:
-        config = self.config
-        keras.utils.set_random_seed(config.teacher_seed)
-        encoder = FeatureEncoder.fit(train)
-        model = _rating_model(config.teacher, encoder, train, "teacher")
-        model.compile(
-            _adam(config.teacher_learning_rate, config.ema),
-            loss="mse",
-            metrics=[keras.metrics.RootMeanSquaredError(name="rmse")],
-            jit_compile=False,  # XLA's random numbers, for the dropout, are slow on a CPU
-        )
-        x, shares = id_variants(encoder.encode(train), config.id_dropout)
-        history = model.fit(
-            batches(
-                (x, _ratings(train, len(shares))),
-                config.teacher_batch_size,
-                shares=shares,
-                shuffle=True,
-                seed=config.teacher_seed,
-            ),
-            epochs=epochs,
-            verbose=0,
-            shuffle=False,
-            **fit_arguments,
-        )
-        return model, history.history
+        return {k: v for k, v in config.items() if k.startswith("teacher") or k == "ema"}
 
     def _run_bias(self, segment: Segment) -> Result:
         start = time.perf_counter()
@@ -264,34 +269,51 @@ class Experiment:
         scores = score(model.predict(segment.test), segment.test, segment.train)
         return Result({**asdict(scores), "params": model.params, "train_seconds": seconds})
 
-    def _run_teacher(self, segment: Segment) -> Result:
-        predictions = _predict(self.teacher, segment.teacher_test)
-        scores = score(predictions, segment.test, segment.train)
-        return Result(
-            {**asdict(scores), **self._cost("teacher", self.teacher, segment.teacher_test)}
-        )
+    def _run_teacher(self, genre: str, segment: Segment) -> Result:
+        teacher = self.teacher(genre)
+        scores = score(_predict(teacher, segment.teacher_test), segment.test, segment.train)
+        return Result({**asdict(scores), **self._cost("teacher", teacher, segment.teacher_test)})
 
-    def _run_student(self, genre: str, segment: Segment, name: str, seed: int) -> Result:
-        config = self.config
-        fresh = self._new_distiller(segment, name, seed)
-        if self._compiled is None or self._compiled[0] != (genre, name):
-            self._compile(fresh)
-            self._compiled = ((genre, name), fresh)
-        distiller = self._compiled[1]
-        _restart(distiller, fresh)
-        x: Any
-        x, shares = id_variants(segment.student_train, config.id_dropout)
-        if fields := distiller.method.teacher_fields:
-            teacher_x, _ = id_variants(segment.teacher_train, config.id_dropout)
-            x = attach(x, self._targets(self._teacher_split, teacher_x, fields), fields)
+    def _run_student(
+        self, genre: str, segment: Segment, name: str, seed: int, watch: Watch | None
+    ) -> Result:
+        config, kept = self.config, self._kept
+        teacher = str(self.teacher_path(genre))
+        built = _hash(name, self._structure(name), asdict(config.student), config.ema, teacher)
+        distiller = kept.compiled.get(built)
+        if distiller is None or (built, seed) not in kept.initial:
+            fresh = self._new_distiller(genre, name, seed)
+            if distiller is None:
+                self._compile(fresh)
+                kept.compiled.clear()
+                distiller = kept.compiled[built] = fresh
+            kept.initial[built, seed] = [np.array(v) for v in _variables(fresh)]
+        _restart(distiller, kept.initial[built, seed])
+        distiller.optimizer.learning_rate = config.learning_rate
+        self._weigh(distiller, name)
+        x, y = self._training_rows(genre, segment, distiller.method.teacher_fields)
         rows = batches(
-            (x, _ratings(segment.train, len(shares))),
+            (x, y),
             min(config.batch_size, len(segment.train)),
-            shares=shares,
+            shares=variant_shares(config.id_dropout),
             shuffle=True,
             seed=seed,
             drop_remainder=True,
         )
+        student = distiller.student_layers[0]
+        callbacks: list[keras.callbacks.Callback] = []
+        if watch is not None:
+
+            def look(epoch: int, logs: Any = None) -> None:
+                predictions = _predict(student, segment.student_test)
+                rmse = score(predictions, segment.test, segment.train).rmse
+                if not watch((epoch + 1) * LOG_EVERY, rmse):
+                    distiller.stop_training = True
+
+            callbacks = [
+                keras.callbacks.SwapEMAWeights(swap_on_epoch=True),  # what would be used is seen
+                keras.callbacks.LambdaCallback(on_epoch_end=look),
+            ]
         start = time.perf_counter()
         history = distiller.fit(
             rows.repeat(),
@@ -299,52 +321,78 @@ class Experiment:
             epochs=config.steps // LOG_EVERY,
             verbose=0,
             shuffle=False,
+            callbacks=callbacks,
         ).history
         seconds = time.perf_counter() - start
         curve = [
             {"step": (i + 1) * LOG_EVERY, **{term: values[i] for term, values in history.items()}}
             for i in range(len(history["loss"]))
         ]
-        student = distiller.student_layers[0]
         predictions = _predict(student, segment.student_test)
         scores = score(predictions, segment.test, segment.train)
         cost = self._cost(genre, student, segment.student_test)
         row = {**asdict(scores), **cost, "train_seconds": seconds, "curve": curve}
         return Result(row, student, segment.encoder)
 
-    def _new_distiller(self, segment: Segment, name: str, seed: int) -> Distiller:
+    def _training_rows(self, genre: str, segment: Segment, fields: tuple[str, ...]) -> Any:
+        """What a student is trained on, with the teacher's targets: tensors, made once."""
+        names = tuple(self.config.id_dropout)
+        key = (names, fields, self.teacher_path(genre))
+        if key not in self._kept.rows:
+            x: Any = id_variants(segment.student_train, names)
+            if fields:
+                its_x = id_variants(segment.teacher_train, names)
+                x = attach(x, self._kept.targets(self._teacher_split(genre), its_x, fields), fields)
+            y = targets_of(segment.train, 2 ** len(names))
+            rows = keras.tree.map_structure(keras.ops.convert_to_tensor, (x, y))
+            self._kept.rows = {key: rows}  # the last alone: states of all variants are large
+        return self._kept.rows[key]
+
+    def _structure(self, name: str) -> dict[str, Any]:
+        """Arguments that a method is built with: what a weight is, if any, is set afterwards."""
+        arguments = self.config.arguments(name)
+        return {k: float(v > 0) if k.endswith("weight") else v for k, v in arguments.items()}
+
+    def _weigh(self, distiller: Distiller, name: str) -> None:
+        """Sets the weights of the method's terms, which it was built without."""
+        arguments = self.config.arguments(name)
+        for term, factor in distiller.term_weights.items():
+            own = f"{term.split('_loss')[0]}_weight"
+            factor.assign(arguments.get(own, arguments.get("weight", 1.0)))
+
+    def _new_distiller(self, genre: str, name: str, seed: int) -> Distiller:
         # Loading the teacher draws random numbers, so it comes before the seed is set.
-        teacher = self._teacher_split if methods.METHODS[name].teacher_fields else None
+        teacher = self._teacher_split(genre) if methods.METHODS[name].teacher_fields else None
+        segment = self.segment(genre)
         keras.utils.set_random_seed(seed)
-        student = _rating_model(self.config.student, segment.encoder, segment.train, "student")
-        method = methods.get(name, **self.config.arguments(name))
+        student = rating_model(self.config.student, segment.encoder, segment.train, "student")
+        method = methods.get(name, **self._structure(name))
         return Distiller(split_model(student, low=LOW, high=HIGH), teacher, method)
 
     def _compile(self, distiller: Distiller) -> None:
         distiller.compile(
-            _adam(self.config.learning_rate, self.config.ema),
+            adam(self.config.learning_rate, self.config.ema),
             loss="mse",
             metrics=[keras.metrics.RootMeanSquaredError(name="rmse")],
             jit_compile=True,
             steps_per_execution=LOG_EVERY,
         )
 
-    @cached_property
-    def _teacher_split(self) -> ModelSplit:
-        return split_model(self.teacher, low=LOW, high=HIGH)
+    def _teacher_split(self, genre: str) -> ModelSplit:
+        return split_model(self.teacher(genre), low=LOW, high=HIGH)
 
     def _cost(
         self, name: str, model: keras.Model, features: dict[str, np.ndarray]
     ) -> dict[str, Any]:
         """Parameters, multiplications and latency, measured once for each shape of a model."""
-        if name not in self._costs:
+        if name not in self._kept.costs:
             (latency,) = latency_ms([(model, features)])
-            self._costs[name] = {
+            self._kept.costs[name] = {
                 "params": model.count_params(),
                 "multiply_adds": multiply_adds(model, features),
                 "latency_ms": latency,
             }
-        return self._costs[name]
+        return self._kept.costs[name]
 
 
 def _hash(*parts: Any) -> str:
@@ -352,40 +400,17 @@ def _hash(*parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _rating_model(
-    config: ModelConfig, encoder: FeatureEncoder, train: Ratings, name: str
-) -> keras.Model:
-    sizes = {
-        "user": encoder.users.size,
-        "movie": encoder.movies.size,
-        "word": encoder.words.size,
-        "genre": len(encoder.genre_names),
-        "title": encoder.title_words,
-    }
-    mean = float(train.values.mean(dtype=np.float64))
-    return rating_mlp(sizes, **asdict(config), mean_rating=mean, name=name)
+def _variables(distiller: Distiller) -> list[Any]:
+    return [*distiller.student_layers[0].variables, *distiller.method.variables]
 
 
-def _adam(learning_rate: float, ema: float) -> keras.optimizers.Optimizer:
-    """Adam that leaves the moving average of the weights in the model when `fit` ends."""
-    return keras.optimizers.Adam(learning_rate, use_ema=True, ema_momentum=ema)
+def _restart(distiller: Distiller, initial: list[np.ndarray]) -> None:
+    """Takes a compiled distiller back to the start of training, with other initial weights.
 
-
-def _ratings(ratings: Ratings, variants: int = 1) -> np.ndarray:
-    return np.tile(ratings.values[:, None], (variants, 1))
-
-
-def _restart(distiller: Distiller, fresh: Distiller) -> None:
-    """Takes a compiled distiller back to the start of training, with the weights of a fresh one.
-
-    Compiling takes longer than training, and the seeds of one genre and method can share it.
+    Compiling takes longer than training, and runs of one method share it.
     """
-    for layer, initial in (
-        (distiller.student_layers[0], fresh.student_layers[0]),
-        (distiller.method, fresh.method),
-    ):
-        for variable, value in zip(layer.variables, initial.variables, strict=True):
-            variable.assign(value)
+    for variable, value in zip(_variables(distiller), initial, strict=True):
+        variable.assign(value)
     for variable in distiller.optimizer.variables:  # Adam's step number, moments and averages
         if variable is not distiller.optimizer.learning_rate:
             variable.assign(keras.ops.zeros_like(variable))

@@ -257,7 +257,7 @@ def run_all(
             row["model"] = str(save_student(result, out, about["study"]).relative_to(out))
             row["model_bytes"] = (out / row["model"]).stat().st_size
         elif run.method == "teacher":
-            row["model_bytes"] = experiment.teacher_path.stat().st_size
+            row["model_bytes"] = experiment.teacher_path(run.genre).stat().st_size
         write_rows(path, [*(read_rows(path) if path.exists() else []), row])
         bar.set_postfix(rmse=f"{row['rmse']:.4f}")
     overall = experiment.all_genres()

@@ -62,7 +62,7 @@ def test_references(experiment):
     expected = score(BiasModel.fit(train).predict(test), test, train).rmse
     assert experiment.run("War", "bias", None).row["rmse"] == expected
     encoded = experiment.teacher_encoder.encode(test)
-    expected = score(experiment.teacher.predict(encoded, verbose=0), test, train).rmse
+    expected = score(experiment.teacher("War").predict(encoded, verbose=0), test, train).rmse
     assert experiment.run("War", "teacher", None).row["rmse"] == pytest.approx(expected, abs=1e-6)
 
 
@@ -77,22 +77,22 @@ def test_a_seed_gives_the_same_student_in_any_order(ratings, cache):
 
 
 def test_the_teacher_is_cached_and_a_changed_one_is_another(ratings, cache, experiment):
-    before = experiment.teacher.get_weights()
-    stamp = experiment.teacher_path.stat().st_mtime_ns
+    before = experiment.teacher("Drama").get_weights()
+    stamp = experiment.teacher_path("Drama").stat().st_mtime_ns
     again = Experiment(ratings, SMALL, cache)
-    for a, b in zip(before, again.teacher.get_weights(), strict=True):
+    for a, b in zip(before, again.teacher("Drama").get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
-    assert again.teacher_path.stat().st_mtime_ns == stamp
+    assert again.teacher_path("Drama").stat().st_mtime_ns == stamp
     changed = Experiment(ratings, replace(SMALL, teacher_learning_rate=0.1), cache)
-    assert changed.teacher_path != experiment.teacher_path
+    assert changed.teacher_path("Drama") != experiment.teacher_path("Drama")
     fewer = Experiment(ratings.take(np.arange(3000)), SMALL, cache)
-    assert fewer.teacher_path != experiment.teacher_path
+    assert fewer.teacher_path("Drama") != experiment.teacher_path("Drama")
 
 
 def test_the_teacher_is_not_changed_by_teaching(experiment):
-    before = [w.copy() for w in experiment.teacher.get_weights()]
+    before = [w.copy() for w in experiment.teacher("Drama").get_weights()]
     experiment.run("Drama", "td", 5)
-    for a, b in zip(before, experiment.teacher.get_weights(), strict=True):
+    for a, b in zip(before, experiment.teacher("Drama").get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
@@ -102,10 +102,12 @@ def test_evaluation_rows_decide_nothing_but_the_final_figure(ratings, tmp_path):
     poisoned_values = np.where(ratings.timestamps >= cut, 0.5, ratings.values).astype(np.float32)
     poisoned = replace(ratings, values=poisoned_values)
     rows = []
-    for data in (ratings, poisoned):
-        experiment = Experiment(data, SMALL, tmp_path)
+    for name, data in (("clean", ratings), ("poisoned", poisoned)):
+        experiment = Experiment(data, SMALL, tmp_path / name)
         result = experiment.run("Drama", "td", 0)
-        rows.append((result.row, result.model.get_weights(), experiment.teacher.get_weights()))
+        rows.append(
+            (result.row, result.model.get_weights(), experiment.teacher("Drama").get_weights())
+        )
     (row, student, teacher), (other, other_student, other_teacher) = rows
     assert row["curve"] == other["curve"]
     assert row["rmse"] != other["rmse"]
