@@ -1,0 +1,164 @@
+"""Hyperparameters of a method on a genre: learning rate, id dropout, steps and loss weights.
+
+Every method gets the same number of trials, the first of them with its defaults. A trial trains one
+student on the earlier rows and is looked at on the later ones all along; its steps are where it
+was best. An `Experiment` that knows training rows alone does it, so that nothing of the evaluation
+rows can be seen.
+"""
+
+import math
+import warnings
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tdrec.config import METHOD_DEFAULTS, ExperimentConfig
+from tdrec.experiment import Experiment
+
+MAX_STEPS = 480
+PATIENCE = 120
+"""Steps without a better figure that end a trial."""
+
+LEARNING_RATE = (1e-3, 1e-2)
+USER_DROPOUT = (0.1, 0.7)
+"""Of the users' ids; where a regime has no id dropout it is not searched."""
+
+WEIGHTS: Mapping[str, Mapping[str, tuple[float, float]]] = {
+    "scratch": {},
+    "ld": {"weight": (0.1, 30.0)},
+    "fd": {"weight": (0.1, 100.0)},
+    "fitnet": {"weight": (0.1, 100.0)},
+    "hybrid": {"label_weight": (0.1, 30.0), "feature_weight": (0.1, 100.0)},
+    "td": {
+        "interaction_weight": (0.1, 100.0),
+        "message_weight": (0.1, 100.0),
+        "state_weight": (0.1, 100.0),
+    },
+}
+"""The range of each weight of a method; all ranges are searched on a logarithmic scale."""
+
+
+def tune(
+    experiment: Experiment,
+    genre: str,
+    method: str,
+    trials: int,
+    journal: str | Path,
+    *,
+    seed: int = 0,
+) -> dict[str, float]:
+    """Searches by Optuna's tree-structured Parzen estimator, with trials pruned by the median.
+
+    Args:
+        experiment: Of training rows alone: what it evaluates on are the validation rows.
+        genre: The genre.
+        method: The method's short name. Its weights that are 0 in the experiment's configuration
+            stay 0.
+        trials: How many, those that were pruned included.
+        journal: Optuna's journal file. Trials that are in it are not repeated: a search that was
+            killed goes on and ends as if it had not been.
+        seed: Decides the search and the students. Default 0.
+
+    Returns:
+        The chosen values by name: `learning_rate`, `steps`, `user_dropout` (where the
+        configuration drops users' ids) and the method's weights; and the RMSE on the validation
+        rows as `validation_rmse`.
+
+    Example:
+        >>> earlier = Experiment(split_by_time(ratings).train, config, cache_dir, 0.2)
+        >>> chosen = tune(earlier, "Drama", "td", 20, "td.journal")
+        >>> config = with_tuned(config, "td", chosen)
+
+    Source:
+        Bergstra et al., "Algorithms for Hyper-Parameter Optimization", 2011; Akiba et al.,
+        "Optuna", 2019.
+    """
+    import optuna
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+    from optuna.trial import TrialState
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+    arguments = experiment.config.arguments(method)
+    weights = {k: v for k, v in WEIGHTS[method].items() if arguments.get(k, 1.0) > 0}
+    drops_users = "user" in experiment.config.id_dropout
+    search = optuna.create_study(
+        storage=JournalStorage(JournalFileBackend(str(journal))),
+        study_name=f"{genre} {method}",
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=PATIENCE),
+        load_if_exists=True,
+    )
+
+    def value(trial: optuna.Trial) -> float:
+        chosen = {"learning_rate": trial.suggest_float("learning_rate", *LEARNING_RATE, log=True)}
+        if drops_users:
+            chosen["user_dropout"] = trial.suggest_float("user_dropout", *USER_DROPOUT)
+        for name, (low, high) in weights.items():
+            chosen[name] = trial.suggest_float(name, low, high, log=True)
+        best, best_step = math.inf, 0
+
+        def watch(step: int, rmse: float) -> bool:
+            nonlocal best, best_step
+            if rmse < best:
+                best, best_step = rmse, step
+            trial.report(rmse, step)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+            return step - best_step < PATIENCE
+
+        config = with_tuned(experiment.config, method, {**chosen, "steps": MAX_STEPS})
+        try:
+            experiment.with_config(config).run(genre, method, seed, watch)
+        except ValueError as error:  # what it predicts is not finite
+            raise optuna.TrialPruned(str(error)) from error
+        trial.set_user_attr("steps", best_step)
+        return best
+
+    for trial in search.get_trials(states=(TrialState.RUNNING,)):  # of a process that was killed
+        search.tell(trial.number, state=TrialState.FAIL)
+    finished = (TrialState.COMPLETE, TrialState.PRUNED)
+    while (done := len(search.get_trials(states=finished))) < trials:
+        # A search that goes on draws as one that was never stopped: by the number of trials done.
+        search.sampler = optuna.samplers.TPESampler(n_startup_trials=8, seed=seed + done)
+        if not done:
+            first = _defaults(experiment.config, method, weights)
+            search.sampler = optuna.samplers.PartialFixedSampler(first, search.sampler)
+        search.optimize(value, n_trials=1)
+    best = search.best_trial
+    return {
+        **best.params,
+        "steps": best.user_attrs["steps"],
+        "validation_rmse": float(best.value or math.nan),
+    }
+
+
+def with_tuned(
+    config: ExperimentConfig, method: str, chosen: Mapping[str, float]
+) -> ExperimentConfig:
+    """The configuration with the values that were chosen for a method.
+
+    Args:
+        config: Where they are put.
+        method: The method's short name.
+        chosen: What `tune` returned, or a part of it.
+    """
+    weights = {k: v for k, v in chosen.items() if k in WEIGHTS[method]}
+    changes: dict[str, Any] = {
+        "learning_rate": chosen.get("learning_rate", config.learning_rate),
+        "steps": int(chosen.get("steps", config.steps)),
+        "methods": {**config.methods, method: {**config.methods.get(method, {}), **weights}},
+    }
+    if "user_dropout" in chosen:
+        changes["id_dropout"] = {**config.id_dropout, "user": chosen["user_dropout"]}
+    return replace(config, **changes)
+
+
+def _defaults(
+    config: ExperimentConfig, method: str, weights: Mapping[str, Any]
+) -> dict[str, float]:
+    first = {"learning_rate": config.learning_rate}
+    if "user" in config.id_dropout:
+        first["user_dropout"] = config.id_dropout["user"]
+    return {**first, **{name: METHOD_DEFAULTS[method][name] for name in weights}}

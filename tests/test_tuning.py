@@ -1,0 +1,87 @@
+import math
+
+import pytest
+
+import small_movielens
+from tdrec import tuning
+from tdrec.data import load, split_by_time
+from tdrec.experiment import Experiment
+from tdrec.tuning import tune, with_tuned
+from test_experiment import SMALL
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tuning")
+    ratings = split_by_time(load(str(small_movielens.write(folder / "data")))).train
+    return Experiment(ratings, SMALL, folder / "cache", 0.2)
+
+
+@pytest.fixture(autouse=True)
+def short_trials(monkeypatch):
+    monkeypatch.setattr(tuning, "MAX_STEPS", 60)
+
+
+@pytest.fixture(scope="module")
+def chosen(experiment, tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tuning, "MAX_STEPS", 60)
+        return tune(experiment, "Drama", "ld", 6, tmp_path_factory.mktemp("whole") / "journal")
+
+
+def test_the_figure_is_that_of_the_chosen_values(experiment, chosen):
+    assert 1e-3 <= chosen["learning_rate"] <= 1e-2
+    assert 0.1 <= chosen["user_dropout"] <= 0.7
+    assert 0.1 <= chosen["weight"] <= 30
+    assert chosen["steps"] in (20, 40, 60)
+    again = experiment.with_config(with_tuned(SMALL, "ld", chosen)).run("Drama", "ld", 0)
+    assert again.row["rmse"] == pytest.approx(chosen["validation_rmse"], abs=1e-5)
+
+
+def test_the_first_trial_has_the_defaults(experiment, tmp_path):
+    chosen = tune(experiment, "Drama", "scratch", 1, tmp_path / "journal")
+    assert chosen["learning_rate"] == SMALL.learning_rate
+    assert chosen["user_dropout"] == SMALL.id_dropout["user"]
+
+
+def test_a_killed_search_ends_like_one_left_alone(experiment, chosen, tmp_path, monkeypatch):
+    real, calls = Experiment.run, []
+
+    def killed(self, *arguments):
+        calls.append(arguments)
+        if len(calls) in (1, 3, 4):
+            raise KeyboardInterrupt
+        return real(self, *arguments)
+
+    monkeypatch.setattr(Experiment, "run", killed)
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt):
+            tune(experiment, "Drama", "ld", 6, tmp_path / "journal")
+    assert tune(experiment, "Drama", "ld", 6, tmp_path / "journal") == chosen
+    assert len(calls) == 3 + 6
+    # What is done is not done again.
+    assert tune(experiment, "Drama", "ld", 6, tmp_path / "journal") == chosen
+    assert len(calls) == 3 + 6
+
+
+def test_a_trial_that_diverges_is_no_winner(experiment, tmp_path, monkeypatch):
+    real = Experiment.run
+
+    def diverging(self, genre, method, seed, watch):
+        if self.config.learning_rate != SMALL.learning_rate:
+            raise ValueError("There must be one finite prediction for each row.")
+        return real(self, genre, method, seed, watch)
+
+    monkeypatch.setattr(Experiment, "run", diverging)
+    chosen = tune(experiment, "Drama", "scratch", 3, tmp_path / "journal")
+    assert chosen["learning_rate"] == SMALL.learning_rate
+    assert math.isfinite(chosen["validation_rmse"])
+
+
+def test_a_loss_that_was_dropped_stays_dropped():
+    config = with_tuned(SMALL, "td", {"interaction_weight": 3.0, "steps": 40})
+    assert config.arguments("td")["interaction_weight"] == 3.0
+    assert config.arguments("td")["rounds"] == 2
+    assert config.steps == 40
+    assert config.id_dropout == SMALL.id_dropout
+    assert config.learning_rate == SMALL.learning_rate
