@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from filelock import FileLock
 
 from tdrec.config import ExperimentConfig, ModelConfig
 from tdrec.data import FeatureEncoder, Ratings, split_by_time
@@ -59,12 +60,13 @@ def cached_teacher(train: Ratings, config: ExperimentConfig, path: Path) -> kera
     Returns:
         The teacher, loaded also when it was trained just now, so that both ways give the same one.
     """
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        model = train_teacher(train, config)
-        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-            model.save(Path(folder) / path.name)
-            os.replace(Path(folder) / path.name, path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):  # processes that need the same teacher make it once
+        if not path.exists():
+            model = train_teacher(train, config)
+            with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+                model.save(Path(folder) / path.name)
+                os.replace(Path(folder) / path.name, path)
     return keras.models.load_model(path)
 
 

@@ -1,0 +1,169 @@
+"""Runs a study, one of `experiments/`, and reports what it shows.
+
+Example:
+
+    python -m tdrec.study table3 --data=ml-100k.zip
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+
+from tdrec.config import REGIMES
+from tdrec.data import check_source, load
+from tdrec.results import replace_file, write_rows
+from tdrec.run import (
+    FLAGS,
+    UsageError,
+    cache_dir,
+    check_genres,
+    describe,
+    quiet_tensorflow,
+    read_genres,
+)
+from tdrec.study_plan import Study, Unit, find, units
+
+GENRES, SEEDS = "top8", 5
+"""Where a study's defaults are not those of `tdrec.run`."""
+
+SHOWN = ("genre", "regimes", "seeds", "trials", "data", "out", "workers", "cache")
+
+flags.DEFINE_list("regimes", list(REGIMES), "Which regimes, of paper and strong.")
+flags.DEFINE_integer("trials", 20, "Of tuning each method on each genre; 0: the defaults.", 0)
+flags.DEFINE_integer("workers", os.cpu_count() or 1, "Processes, each with one thread.", 1)
+flags.DEFINE_bool("as_worker", False, "Work on the units without a report.")
+
+
+def main(argv: list[str]) -> int:
+    """Parses the command line, has the missing units done, and writes the report.
+
+    Args:
+        argv: The command line, program name first.
+
+    Returns:
+        The exit status: 0, 1 if a worker failed, 2 for a wrong value, 130 after Ctrl-C.
+    """
+    if {"-h", "--help", "-help"} & set(argv[1:]):
+        print(help_text())
+        return 0
+    try:
+        names = FLAGS(argv)[1:]
+        if len(names) != 1:
+            raise UsageError("name one study: python -m tdrec.study table3 [--flag=value ...]")
+        name, study = find(names[0])
+        for regime in FLAGS.regimes:
+            if regime not in REGIMES:
+                raise UsageError(f"--regimes must name {', '.join(REGIMES)}. Received: {regime!r}.")
+        asked = FLAGS.genre if FLAGS["genre"].present else GENRES
+        check_genres(asked)
+        check_source(FLAGS.data)
+        ratings = load(FLAGS.data)
+        planned = list(units(study, FLAGS.regimes, read_genres(asked, ratings)))
+        out = Path(FLAGS.out) if FLAGS["out"].present else Path("results") / name
+        (out / "units").mkdir(parents=True, exist_ok=True)
+    except (ValueError, OSError, flags.Error) as error:
+        print(f"tdrec: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    for warning in () if FLAGS.as_worker else ratings.warnings:
+        print(f"\n*** {warning}\n", file=sys.stderr)
+    worker = make_worker(ratings, name, out)
+    try:
+        if FLAGS.as_worker:
+            worker.work(planned)
+            return 0
+        if failed := employ(argv, worker, planned):
+            print(f"tdrec: {failed} of the workers failed; see above.", file=sys.stderr)
+            return 1
+    except KeyboardInterrupt:
+        print(
+            "\ntdrec: interrupted. What is finished is on disk, and the same command goes on.",
+            file=sys.stderr,
+        )
+        return 130
+    report(study, name, list(worker.rows(planned)), out, argv)
+    return 0
+
+
+def help_text() -> str:
+    """The flags with their defaults."""
+    defaults = {"genre": GENRES, "seeds": SEEDS, "out": "results/STUDY"}
+    lines = [(__doc__ or "").strip(), ""]
+    for name in SHOWN:
+        default = defaults.get(name, FLAGS[name].default)
+        shown = ",".join(default) if isinstance(default, list) else default
+        lines.append(f"  --{name:<12}{FLAGS[name].help}" + ("" if shown is None else f" [{shown}]"))
+    return "\n".join(lines)
+
+
+def make_worker(ratings: Any, name: str, out: Path) -> Any:
+    """A worker on the study's folder."""
+    with quiet_tensorflow():
+        from tdrec.experiment import Experiment
+        from tdrec.study_worker import Worker
+    about = describe(Experiment(ratings, REGIMES["strong"], cache_dir())) | {"study": name}
+    seeds = FLAGS.seeds if FLAGS["seeds"].present else SEEDS
+    return Worker(ratings, out / "units", cache_dir(), FLAGS.trials, seeds, about)
+
+
+def employ(argv: Sequence[str], worker: Any, planned: Sequence[Unit]) -> int:
+    """Starts processes that do the units, and shows how far they are.
+
+    Small products of matrices gain little from a second thread, so that each process has one.
+
+    Returns:
+        How many of the processes failed.
+    """
+    from tqdm import tqdm
+
+    paths = [path for unit in planned for path in worker.row_paths(unit)]
+    missing = sum(not path.exists() for path in paths)
+    print(f"{len(paths) - missing} of {len(paths)} runs are done already; {missing} to go.")
+    if not missing:
+        return 0
+    threads = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "tdrec.study", *argv[1:], "--as_worker"]
+    processes = [subprocess.Popen(command, env=os.environ | threads) for _ in range(FLAGS.workers)]
+    try:
+        with tqdm(total=len(paths), unit="run", leave=False) as bar:
+            while any(process.poll() is None for process in processes):
+                bar.update(sum(path.exists() for path in paths) - bar.n)
+                time.sleep(1)
+        return sum(process.returncode != 0 for process in processes)
+    finally:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.wait()
+
+
+def report(
+    study: Study, name: str, rows: list[dict[str, Any]], out: Path, argv: Sequence[str]
+) -> None:
+    """Writes the rows, the chosen values and the report, and prints where it is."""
+    import json
+    import shlex
+
+    from tdrec.study_report import write_study_report
+
+    write_rows(out / "results.jsonl", rows)
+    tuned: dict[str, Any] = {}
+    for row in rows:
+        if row["tuned"]:
+            place = tuned.setdefault(row["regime"], {}).setdefault(row["setting"], {})
+            place.setdefault(row["genre"], {})[row["label"]] = row["tuned"]
+    replace_file(out / "tuned.json", json.dumps(tuned, indent=1))
+    command = f"python -m tdrec.study {shlex.join(argv[1:])}"
+    written = write_study_report(
+        out, rows, command=command, title=study.title, notes=list(study.notes)
+    )
+    print("\n".join(str(path) for path in written))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))
