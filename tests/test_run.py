@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -39,13 +40,13 @@ def rows_of(folder):
 
 
 def test_the_command_from_flags_to_report(call, tmp_path, data, capsys):
-    assert call("--genre=Drama,War", "--method=td,ld", "--seeds=2") == 0
+    assert call("--genre=Drama,War", "--method=ld", "--seeds=2") == 0
+    assert call("--genre=War", "--method=td,ld", "--seeds=2") == 0  # TD takes long to compile
     out = tmp_path / "out"
     rows = rows_of(out)
     found = {(row["genre"], row["method"], row["seed"]) for row in rows}
-    students = {
-        (g, m, s) for g in ("Drama", "War") for m in ("scratch", "ld", "td") for s in (0, 1)
-    }
+    students = {(g, m, s) for g in ("Drama", "War") for m in ("scratch", "ld") for s in (0, 1)}
+    students |= {("War", "td", s) for s in (0, 1)}
     references = {(g, m, None) for g in ("Drama", "War") for m in ("bias", "teacher")}
     assert found == students | references
     text = (out / "report.md").read_text()
@@ -64,7 +65,7 @@ def test_the_command_from_flags_to_report(call, tmp_path, data, capsys):
     assert row["data"]["sha256"] == load(data).fingerprint
     printed = capsys.readouterr().out
     assert "report.html" in printed
-    war = next(line for line in printed.splitlines() if line.startswith("War"))
+    war = next(line for line in reversed(printed.splitlines()) if line.startswith("War"))
     td = [r["rmse"] for r in rows if r["genre"] == "War" and r["method"] == "td"]
     assert f"{np.mean(td):.4f} ± {np.std(td, ddof=1) / np.sqrt(2):.4f}" in war
 
@@ -121,7 +122,10 @@ def test_variants_of_td_stand_side_by_side(call, tmp_path):
     assert "TD k=1" in text
 
 
-def test_simulated_data_are_shouted_about(tmp_path, cache, capsys):
+def test_simulated_data_are_shouted_about(tmp_path, data, cache, capsys, monkeypatch):
+    # Fewer rows, and thus the teacher that is in the cache already.
+    warned = replace(load(data), warnings=load("simulated").warnings)
+    monkeypatch.setattr(run, "load", lambda source: {"simulated": warned}[source])
     with flagsaver.flagsaver():
         status = run.main(
             [
