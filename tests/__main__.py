@@ -8,21 +8,25 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 # These modules use nothing but Keras, and are to run on its JAX backend as well.
 ON_BOTH_BACKENDS = ("communication", "losses", "messages", "methods", "model_split")
-# JAX compiles whatever it runs, and most of it runs once here: the rest is for a quick compilation.
-JAX = {
-    "KERAS_BACKEND": "jax",
-    "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
-    "XLA_FLAGS": "--xla_cpu_use_fusion_emitters=false",
+# What XLA compiles runs a few times here, so these are for a quick compilation: a step of TD takes
+# half the time. `pytest` alone compiles as users do.
+QUICK = {
+    "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
+    "--xla_cpu_use_fusion_emitters=false",
 }
+# JAX compiles whatever it runs.
+JAX = {**QUICK, "KERAS_BACKEND": "jax", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
 # Compiling takes most of the time, on one core: a process each, up to what the memory is for.
 PROCESSES = str(min(os.cpu_count() or 1, 4))
+# Whoever is done takes tests from the others, those of one file mostly together with its fixtures.
+PYTEST = ("pytest", "-n", PROCESSES, "--dist", "worksteal")
 # Each module that is run, and what is added to its environment.
 CHECKS: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
     (("ruff", "check", "."), {}),
     (("ruff", "format", "--check", "."), {}),
     (("mypy", "tdrec"), {}),
-    (("pytest", "-n", PROCESSES, *sys.argv[1:]), {}),
-    (("pytest", "-n", PROCESSES, *(f"tests/test_{name}.py" for name in ON_BOTH_BACKENDS)), JAX),
+    ((*PYTEST, *sys.argv[1:]), QUICK),
+    ((*PYTEST, *(f"tests/test_{name}.py" for name in ON_BOTH_BACKENDS)), JAX),
 )
 
 

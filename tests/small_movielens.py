@@ -1,10 +1,15 @@
-"""A small folder in MovieLens's own form, of generated ratings."""
+"""Fewer ratings, and a small folder of them in MovieLens's own form."""
 
 from pathlib import Path
 
 import numpy as np
 
-from tdrec.data import simulate
+from tdrec.data import Ratings, simulate
+
+
+def of_some_users(n: int, ratings: Ratings) -> Ratings:
+    """All ratings of every n-th user."""
+    return ratings.take(np.isin(ratings.user_ids, np.unique(ratings.user_ids)[::n]))
 
 
 def write(folder: Path, rows: int = 4000) -> Path:

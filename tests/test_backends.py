@@ -61,7 +61,11 @@ def on_the_other_backend(tmp_path_factory):
         f"assert keras.backend.backend() == {OTHER!r}\n"
         "test_backends.save_all(sys.argv[1])"
     )
-    environment = {"KERAS_BACKEND": OTHER, "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment = {
+        "KERAS_BACKEND": OTHER,
+        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",  # each of its functions runs once
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
     subprocess.run([sys.executable, "-c", code, path], check=True, env=os.environ | environment)
     with np.load(path) as arrays:
         return dict(arrays)
@@ -77,7 +81,9 @@ def test_losses_and_gradients_are_alike(name, on_the_other_backend):
     theirs = [key for key in on_the_other_backend if key.startswith(f"{name}/")]
     assert theirs == [f"{name}/{key}" for key in found]
     for key, value in found.items():
-        np.testing.assert_allclose(
-            on_the_other_backend[f"{name}/{key}"], value, rtol=1e-4, atol=1e-6, err_msg=key
-        )
+        # A small element is as inexact as the large ones beside it, of which it is a difference;
+        # and Keras computes in float32 on JAX, also where it is told float64.
+        atol = 1e-6 * abs(value).max()
+        its = on_the_other_backend[f"{name}/{key}"]
+        np.testing.assert_allclose(its, value, rtol=1e-5, atol=atol, err_msg=key)
     assert all(abs(value).max() > 1e-4 for key, value in found.items() if "loss" in key)

@@ -1,11 +1,13 @@
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from absl.testing import flagsaver
 
 import small_movielens
 from tdrec import doctor
+from tdrec.config import REGIMES
 
 
 @pytest.fixture(scope="module")
@@ -16,6 +18,11 @@ def data(tmp_path_factory):
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory):
     return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def short_teacher(monkeypatch):
+    monkeypatch.setitem(REGIMES, "strong", replace(REGIMES["strong"], teacher_epochs=2))
 
 
 @pytest.fixture

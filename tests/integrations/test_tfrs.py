@@ -14,23 +14,16 @@ INNER = Path(__file__).with_name("tfrs_with_keras_2.py")
 NAMES = re.findall(r"^def (test_\w+)", INNER.read_text(encoding="utf-8"), re.MULTILINE)
 
 
-def run_with_keras_2(*arguments, **environment):
-    """Runs Python with `tf.keras` as Keras 2."""
-    return subprocess.run(
-        [sys.executable, *map(str, arguments)],
-        cwd=ROOT,
-        env={**os.environ, "TF_USE_LEGACY_KERAS": "1", **environment},
-        capture_output=True,
-        text=True,
-    )
-
-
 @pytest.fixture(scope="module")
 def cases(tmp_path_factory):
     """For each test what went wrong, by the names of its parameters; nothing if it passed."""
     report = tmp_path_factory.mktemp("tfrs") / "report.xml"
-    process = run_with_keras_2(
-        "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}", INNER
+    process = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}", INNER],
+        cwd=ROOT,
+        env={**os.environ, "TF_USE_LEGACY_KERAS": "1"},
+        capture_output=True,
+        text=True,
     )
     assert report.exists(), process.stdout + process.stderr
     found = {name: {} for name in NAMES}
@@ -55,15 +48,3 @@ def test_without_keras_2_the_import_says_what_to_do():
         match="tf.keras to be Keras 2. Received: Keras 3.* Set TF_USE_LEGACY_KERAS=1 before Tensor",
     ):
         import tdrec.integrations.tfrs  # noqa: F401
-
-
-@pytest.mark.parametrize("example", ["tfrs_ranking", "tfrs_ranking_td"])
-def test_example(example):
-    process = run_with_keras_2(ROOT / "examples" / f"{example}.py", 20, TDREC_DATA="simulated")
-    assert process.returncode == 0, process.stderr
-    lines = process.stdout.splitlines()
-    assert lines[:2] == ["simulated", lines[1]]
-    assert "SIMULATED" in lines[1]
-    assert 0.9 < float(lines[-1].removeprefix("RMSE ")) < 1.4
-    (log,) = (line for line in lines if "rmse" in line)
-    assert ("interaction_loss_2" in log) == example.endswith("_td")

@@ -1,6 +1,8 @@
 """The tests of `tdrec.integrations.tfrs` that need Keras 2; `test_tfrs.py` runs them."""
 
+import runpy
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -9,8 +11,10 @@ import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
 import numpy_reference as reference
+import small_movielens
 import tdrec
 from small_models import inputs_and_ratings, numpy_layer, numpy_trace, randomise, small_model
+from tdrec.data import load
 from tdrec.integrations.tfrs import Distillation, _check_keras_2, split_model
 from tdrec.methods import METHODS
 
@@ -439,3 +443,21 @@ def test_a_missing_package_is_named_with_the_line_that_installs_it(package, monk
         match=f"Missing: {package}. Install: pip install tensorflow-recommenders tf_keras",
     ):
         _check_keras_2()
+
+
+# The examples
+
+
+@pytest.mark.parametrize("example", ["tfrs_ranking", "tfrs_ranking_td"])
+def test_example(example, monkeypatch, capsys):
+    path = Path(__file__).parents[2] / "examples" / f"{example}.py"
+    few = small_movielens.of_some_users(4, load("simulated"))
+    monkeypatch.setattr("tdrec.data.load", lambda source: few)
+    monkeypatch.setattr(sys, "argv", [str(path), "20"])
+    runpy.run_path(str(path), run_name="__main__")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == ["simulated", lines[1]]
+    assert "SIMULATED" in lines[1]
+    assert 0.9 < float(lines[-1].removeprefix("RMSE ")) < 1.4
+    (log,) = (line for line in lines if "rmse" in line)
+    assert ("interaction_loss_2" in log) == example.endswith("_td")
