@@ -57,9 +57,19 @@ def test_without_keras_2_the_import_says_what_to_do():
         import tdrec.integrations.tfrs  # noqa: F401
 
 
+# Compiled by XLA and in mixed bfloat16, as the other examples are.
+RUN = """
+import keras, {0}
+{0}.tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
+keras.config.set_dtype_policy("mixed_bfloat16")
+{0}.main(steps=20, jit_compile=True)
+"""
+
+
 @pytest.mark.parametrize("example", ["tfrs_ranking", "tfrs_ranking_td"])
 def test_example(example):
-    process = run_with_keras_2(ROOT / "examples" / f"{example}.py", 20, TDREC_DATA="simulated")
+    paths = {"TDREC_DATA": "simulated", "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'examples'}"}
+    process = run_with_keras_2("-c", RUN.format(example), **paths)
     assert process.returncode == 0, process.stderr
     lines = process.stdout.splitlines()
     assert lines[:2] == ["simulated", lines[1]]
