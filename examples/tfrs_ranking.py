@@ -83,4 +83,4 @@ def main(**options):
 
 
 if __name__ == "__main__":
-    main(**{"steps": int(steps) for steps in sys.argv[1:]})
+    main(steps=int(sys.argv[1]) if len(sys.argv) > 1 else 300)
