@@ -8,8 +8,6 @@ process, and medians are printed. Peak memory is that of a process of its own wh
 line alone. "Same" losses are those that Keras computes: mean squared errors of the states as they
 are, or of the predictions. Keras trains no encoder or decoder, so lines that do are compared with
 its plain ones, and where it cannot run at all the table says why.
-
-
 """
 
 import os

@@ -18,7 +18,11 @@ import tdrec
 MODULES = (
     "tdrec",
     "tdrec.losses",
+    "tdrec.methods",
     "tdrec.callbacks",
+    "tdrec.gradient_norms",
+    "tdrec.teacher_targets",
+    "tdrec.diagnostics.checks",
     "tdrec.data",
     "tdrec.evaluation",
     "tdrec.experiment",

@@ -8,7 +8,7 @@ are trained with plain `fit`; in dcn_td.py the student learns from the teacher t
 
     diff examples/dcn.py examples/dcn_td.py
 
-Prints the RMSE of both models on the genre's later rows.
+Prints the RMSE of both models on the genre's later rows. It needs keras-rs: pip install keras-rs
 """
 
 from typing import Any

@@ -23,6 +23,7 @@ from tdrec.data import FeatureEncoder, Ratings, split_by_time
 LIKED = 4.0  # the lowest rating of a movie that was liked
 
 
+@keras.saving.register_keras_serializable(package="examples")
 class TalkingModelsAndLabels(tdrec.Method):
     """TD on the states, and label distillation on the output that is distilled."""
 

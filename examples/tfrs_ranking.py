@@ -15,7 +15,6 @@ import tensorflow_recommenders as tfrs
 
 from tdrec.data import Vocabulary, load, split_by_time
 
-STEPS = int(sys.argv[1]) if len(sys.argv) > 1 else 300
 BATCH = 256
 
 
@@ -28,7 +27,8 @@ class Ranker(tfrs.Model):
         self.movie_embedding = tf.keras.layers.Embedding(movies, 16)
         self.low = tf.keras.layers.Dense(64, "relu")
         self.high = tf.keras.layers.Dense(32, "relu")
-        self.rating = tf.keras.layers.Dense(1, bias_initializer=tf.keras.initializers.Constant(3.5))
+        start = tf.keras.initializers.Constant(3.5)
+        self.rating = tf.keras.layers.Dense(1, bias_initializer=start, dtype="float32")
         self.task = tfrs.tasks.Ranking(
             loss=tf.keras.losses.MeanSquaredError(),
             metrics=[tf.keras.metrics.RootMeanSquaredError(name="rmse")],
@@ -43,6 +43,7 @@ class Ranker(tfrs.Model):
         return self.rating(self.high(self.lower(features)))
 
     def compute_loss(self, features, training=False):
+        features = dict(features)  # XLA has it that the batch itself stays as it is
         rating = features.pop("rating")
         return self.task(rating, self(features))
 
@@ -67,14 +68,19 @@ def load_ratings():
     return train, rows(holdout.test).batch(BATCH), (users.size, movies.size)
 
 
-def fit(model, train, test):
+def fit(model, train, test, steps=300, jit_compile=None):
     """Trains the model for a number of steps; returns its RMSE on the later ratings."""
-    model.compile(tf.keras.optimizers.Adam(0.001))
-    model.fit(train, epochs=1, steps_per_epoch=STEPS, verbose=2)
+    model.compile(tf.keras.optimizers.Adam(0.001), jit_compile=jit_compile)
+    model.fit(train, epochs=1, steps_per_epoch=steps, verbose=2)
     return model.evaluate(test, return_dict=True, verbose=0)["rmse"]
 
 
-if __name__ == "__main__":
+def main(**options):
+    """Trains the model with the options of `fit`, and prints its RMSE on the later ratings."""
     tf.keras.utils.set_random_seed(0)
     train, test, sizes = load_ratings()
-    print(f"RMSE {fit(Ranker(*sizes), train, test):.4f}")
+    print(f"RMSE {fit(Ranker(*sizes), train, test, **options):.4f}")
+
+
+if __name__ == "__main__":
+    main(steps=int(sys.argv[1]) if len(sys.argv) > 1 else 300)

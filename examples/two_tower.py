@@ -15,6 +15,7 @@ distillation alone pulls the states of all rows together.
 The student's towers are plain Keras models: one to index movies with, one to serve users with.
 
 Prints how often a movie that a known user later liked is among the 100 that a model retrieves.
+It needs keras-rs: pip install keras-rs
 """
 
 from collections.abc import Callable

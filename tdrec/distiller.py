@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -375,6 +376,26 @@ class Distiller(keras.Model):
         if shapes and shapes.low is None:  # of a teacher that only predicts
             return self._read(shapes)
         return shapes
+
+    def save(self, filepath: str | os.PathLike[str], overwrite: bool = True, **kwargs: Any) -> None:
+        """As `keras.Model.save`; a `.keras` file is replaced once the new one is complete.
+
+        A run that is killed while it writes its checkpoint can so go on from the one before.
+
+        Args:
+            filepath: Where to save.
+            overwrite: Whether to replace a file without asking. Default True.
+            **kwargs: Those of `keras.Model.save`.
+        """
+        path = Path(filepath)
+        if path.suffix != ".keras" or not (overwrite and path.parent.is_dir()):
+            return super().save(filepath, overwrite=overwrite, **kwargs)
+        temporary = path.with_name(f".{path.stem}.{os.getpid()}.keras")
+        try:
+            super().save(temporary, **kwargs)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
     def get_config(self) -> dict[str, Any]:
         cut = cut_of(self.student)

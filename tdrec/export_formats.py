@@ -217,6 +217,12 @@ def _type_of(values: np.ndarray) -> tf.DType:
     return tf.int32 if values.dtype.kind in "iu" else tf.as_dtype(values.dtype)
 
 
+_MIXED = (
+    "One of mixed precision computes in float32 when it is built again after "
+    'keras.config.set_dtype_policy("float32") and given its weights: '
+    "again.set_weights(student.get_weights())."
+)
+
 FORMATS = {
     "keras": Format(
         "student.keras",
@@ -244,7 +250,7 @@ FORMATS = {
         "indices; those that are not valid are read as 0",
         _write_onnx,
         _predict_onnx,
-        "The student must be float32, of steps that ONNX knows.",
+        f"The student must be of steps that ONNX knows. {_MIXED}",
     ),
     "litert": Format(
         "student.tflite",
@@ -253,7 +259,7 @@ FORMATS = {
         "indices; those that are not valid are read as 0",
         _write_litert,
         _predict_litert,
-        "The student must be of steps that LiteRT has built in.",
+        f"The student must be of steps that LiteRT has built in. {_MIXED}",
     ),
 }
 """The formats by name."""

@@ -46,7 +46,7 @@ def hash_arrays(arrays: Iterable[Any], start: str = "") -> str:
         if array.dtype == object:  # strings, of which the array holds the addresses
             array = np.array([_encoded(item) for item in array.flat]).reshape(array.shape)
         digest.update(f"{array.dtype}{array.shape}".encode())
-        digest.update(array.tobytes())
+        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)  # no copy
     return digest.hexdigest()
 
 

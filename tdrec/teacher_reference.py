@@ -19,6 +19,7 @@ class TeacherReference:
         fingerprint: Of its split: weights, cut and output.
         path: The `.keras` file of its model, None if it is not known.
         cut: The arguments of `split_model` that make its split, None if they do not.
+        name: Of its model, for people; None if its layers are not known.
 
     Example:
         >>> reference = TeacherReference.of(teacher_split, "teacher.keras")
@@ -28,6 +29,7 @@ class TeacherReference:
     fingerprint: str
     path: str | None = None
     cut: dict[str, Any] | None = None
+    name: str | None = None
 
     @classmethod
     def of(cls, split: ModelSplit, path: str | None = None) -> Self:
@@ -40,7 +42,8 @@ class TeacherReference:
         Returns:
             The reference.
         """
-        return cls(fingerprint(split), path, cut_of(split))
+        name = split.layers[0].name if split.layers else None
+        return cls(fingerprint(split), path, cut_of(split), name)
 
     def load(self, custom_objects: Any = None) -> ModelSplit | None:
         """The teacher from its file.
@@ -78,7 +81,8 @@ class TeacherReference:
     def __str__(self) -> str:
         cut = "" if self.cut is None else f", cut at {self.cut['low']!r} and {self.cut['high']!r}"
         file = "" if self.path is None else f", in the file {self.path!r}"
-        return f"the teacher {self.fingerprint[:16]}{cut}{file}"
+        name = "" if self.name is None else f" {self.name!r}"
+        return f"the teacher{name}, fingerprint {self.fingerprint[:16]}{cut}{file}"
 
 
 def cut_of(split: ModelSplit) -> dict[str, Any] | None:

@@ -36,8 +36,9 @@ def test_another_teacher_is_refused_by_name():
     with pytest.raises(ValueError, match="goes on with the teacher that it had") as caught:
         reference.check(other)
     message = str(caught.value)
-    assert f"Received: the teacher {its.fingerprint[:16]}, cut at 'low' and 'high'" in message
-    assert f"in place of the teacher {reference.fingerprint[:16]}" in message
+    known = f"the teacher 'small', fingerprint {its.fingerprint[:16]}, cut at 'low' and 'high'"
+    assert f"Received: {known}" in message
+    assert f"in place of the teacher 'small', fingerprint {reference.fingerprint[:16]}" in message
     assert "'models/t.keras'" in message
     assert "tdrec.Distiller(distiller.student, teacher, method)" in message
     callables = ModelSplit(*(model.get_layer(n) for n in ("low", "high", "out")), owner=model)

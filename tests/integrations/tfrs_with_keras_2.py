@@ -1,8 +1,7 @@
 """The tests of `tdrec.integrations.tfrs` that need Keras 2; `test_tfrs.py` runs them."""
 
-import runpy
+import importlib
 import sys
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -445,16 +444,23 @@ def test_a_missing_package_is_named_with_the_line_that_installs_it(package, monk
         _check_keras_2()
 
 
-# The examples
+# The examples, compiled by XLA and in mixed bfloat16, as the others are
 
 
 @pytest.mark.parametrize("example", ["tfrs_ranking", "tfrs_ranking_td"])
 def test_example(example, monkeypatch, capsys):
-    path = Path(__file__).parents[2] / "examples" / f"{example}.py"
+    module = importlib.import_module(example)
     few = small_movielens.of_some_users(4, load("simulated"))
-    monkeypatch.setattr("tdrec.data.load", lambda source: few)
-    monkeypatch.setattr(sys, "argv", [str(path), "20"])
-    runpy.run_path(str(path), run_name="__main__")
+    for owner in ("tfrs_ranking", "tfrs_ranking_td"):
+        if hasattr(sys.modules.get(owner), "load"):
+            monkeypatch.setattr(sys.modules[owner], "load", lambda source: few)
+    tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        module.main(steps=20, jit_compile=True)
+    finally:
+        tf.keras.mixed_precision.set_global_policy("float32")
+        keras.config.set_dtype_policy("float32")
     lines = capsys.readouterr().out.splitlines()
     assert lines[:2] == ["simulated", lines[1]]
     assert "SIMULATED" in lines[1]
