@@ -21,6 +21,8 @@ EXPORT = ["ai-edge-litert", "onnx", "onnxruntime", "tf2onnx"]
 EXAMPLES = ["keras-rs"]
 # What `tdrec.StoredTargets` needs to read and write Parquet.
 PARQUET = ["pyarrow"]
+# What `tdrec.study` tunes with.
+STUDY = ["optuna"]
 
 setup(
     name="tdrec",
@@ -36,6 +38,7 @@ setup(
     install_requires=[
         "Jinja2",
         "absl-py",
+        "filelock",
         "importlib_resources",  # TensorFlow Datasets 4.9.10 needs it and does not say so
         "keras>=3.15.1",
         "matplotlib",
@@ -50,10 +53,12 @@ setup(
         "examples": EXAMPLES,
         "export": EXPORT,
         "parquet": PARQUET,
+        "study": STUDY,
         "test": [
             *EXAMPLES,
             *EXPORT,
             *PARQUET,
+            *STUDY,
             "hypothesis",
             "jax",
             "mypy",

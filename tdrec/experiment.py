@@ -31,6 +31,8 @@ from tdrec.teacher_targets import TeacherTargets, attach, batches
 from tdrec.teacher_training import adam, cached_teacher, rating_model, targets_of
 
 Watch = Callable[[int, float], bool]
+WATCH_EVERY = 2 * LOG_EVERY
+"""Steps between two looks at a student that is watched."""
 
 
 @dataclass(frozen=True)
@@ -135,8 +137,8 @@ class Experiment:
             genre: A genre of the data.
             method: A method's short name, `"teacher"` or `"bias"`.
             seed: Decides the student's initial weights, the order of rows and the dropped ids.
-            watch: Told each `LOG_EVERY` steps the step and the RMSE on the rows that are evaluated
-                on; training ends where it returns False. It is for tuning, where these rows are
+            watch: Told each `WATCH_EVERY` steps the step and the RMSE on the rows to evaluate on;
+                training ends where it returns False. It is for tuning, where these rows are
                 validation rows. Default None: they are read once, after training.
 
         Returns:
@@ -301,13 +303,14 @@ class Experiment:
             drop_remainder=True,
         )
         student = distiller.student_layers[0]
-        callbacks: list[keras.callbacks.Callback] = []
+        every, callbacks = LOG_EVERY, []
         if watch is not None:
+            every = WATCH_EVERY
 
             def look(epoch: int, logs: Any = None) -> None:
                 predictions = _predict(student, segment.student_test)
                 rmse = score(predictions, segment.test, segment.train).rmse
-                if not watch((epoch + 1) * LOG_EVERY, rmse):
+                if not watch((epoch + 1) * every, rmse):
                     distiller.stop_training = True
 
             callbacks = [
@@ -317,15 +320,15 @@ class Experiment:
         start = time.perf_counter()
         history = distiller.fit(
             rows.repeat(),
-            steps_per_epoch=LOG_EVERY,
-            epochs=config.steps // LOG_EVERY,
+            steps_per_epoch=every,
+            epochs=config.steps // every,
             verbose=0,
             shuffle=False,
             callbacks=callbacks,
         ).history
         seconds = time.perf_counter() - start
         curve = [
-            {"step": (i + 1) * LOG_EVERY, **{term: values[i] for term, values in history.items()}}
+            {"step": (i + 1) * every, **{term: values[i] for term, values in history.items()}}
             for i in range(len(history["loss"]))
         ]
         predictions = _predict(student, segment.student_test)
@@ -417,4 +420,6 @@ def _restart(distiller: Distiller, initial: list[np.ndarray]) -> None:
 
 
 def _predict(model: keras.Model, features: dict[str, np.ndarray]) -> np.ndarray:
-    return np.concatenate([model(batch, training=False) for batch in batches(features, 8192)])
+    starts = range(0, len(features["user"]), 8192)
+    parts = [{name: v[i : i + 8192] for name, v in features.items()} for i in starts]
+    return np.concatenate([model(part, training=False) for part in parts])

@@ -5,7 +5,10 @@ Example:
     python -m tdrec.study table3 --data=ml-100k.zip
 """
 
+import importlib.util
+import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -57,6 +60,11 @@ def main(argv: list[str]) -> int:
         if len(names) != 1:
             raise UsageError("name one study: python -m tdrec.study table3 [--flag=value ...]")
         name, study = find(names[0])
+        if FLAGS.trials and not importlib.util.find_spec("optuna"):
+            raise UsageError(
+                "tuning needs Optuna, which is missing. Install: pip install 'tdrec[study]'. Or "
+                "train with the defaults: --trials=0"
+            )
         for regime in FLAGS.regimes:
             if regime not in REGIMES:
                 raise UsageError(f"--regimes must name {', '.join(REGIMES)}. Received: {regime!r}.")
@@ -146,9 +154,6 @@ def report(
     study: Study, name: str, rows: list[dict[str, Any]], out: Path, argv: Sequence[str]
 ) -> None:
     """Writes the rows, the chosen values and the report, and prints where it is."""
-    import json
-    import shlex
-
     from tdrec.study_report import write_study_report
 
     write_rows(out / "results.jsonl", rows)

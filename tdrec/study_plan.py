@@ -131,9 +131,7 @@ def find(name: str) -> tuple[str, Study]:
     spec.loader.exec_module(module)
     study = getattr(module, "STUDY", None)
     if not isinstance(study, Study):
-        raise ValueError(
-            f"{path} must define STUDY, a tdrec.study_plan.Study. Received: {study!r}."
-        )
+        raise ValueError(f"{path} must define STUDY, a Study. Received: STUDY = {study!r}.")
     return path.stem, study
 
 

@@ -57,7 +57,10 @@ ALLOWED = {
     "page": {"results", "statistics", "summary"},
     "report": {"drawing", "page", "paper_tables", "plots", "results", "summary"},
 }
-ENDS = {"experiment", "run", "doctor", "integrations"}
+ENDS = {
+    *("experiment", "teacher_training", "tuning", "study_plan", "study_worker"),
+    *("run", "doctor", "study", "integrations"),
+}
 MAY_IMPORT_TENSORFLOW = {
     "balance",
     "distiller",

@@ -1,0 +1,102 @@
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from absl.testing import flagsaver
+
+import small_movielens
+from tdrec import study
+from tdrec.results import read_rows
+
+SMALL = """
+from tdrec.config import ModelConfig
+from tdrec.study_plan import Arm, Study
+
+STUDY = Study(
+    "A small one",
+    [Arm("scratch"), Arm("ld")],
+    {
+        "": {
+            "teacher": ModelConfig((16, 8), 4, 2, dropout=0.3),
+            "student": ModelConfig((8, 4), 2, 2),
+            "steps": 20,
+            "teacher_epochs": 2,
+        }
+    },
+)
+"""
+
+
+@pytest.fixture(scope="module")
+def command(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("study")
+    (folder / "small.py").write_text(SMALL)
+    data = small_movielens.write(folder / "data")
+    return [
+        *(str(folder / "small.py"), f"--data={data}", f"--cache={folder / 'cache'}"),
+        *("--genre=Drama", "--regimes=strong", "--seeds=2", "--trials=0"),
+    ]
+
+
+def call(*arguments):
+    with flagsaver.flagsaver():
+        return study.main(["tdrec.study", *arguments])
+
+
+def test_killed_and_started_again_it_ends_with_all_rows_and_a_report(command, tmp_path, capfd):
+    out = [*command, f"--out={tmp_path}", "--workers=2"]
+    process = subprocess.Popen([sys.executable, "-m", "tdrec.study", *out], text=True)
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("units/*/row-*.json")) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130
+    assert call(*out) == 0
+    rows = read_rows(tmp_path / "results.jsonl")
+    found = [(row["label"], row["seed"]) for row in rows]
+    assert found == [
+        *(("Bias", None), ("Teacher", None)),
+        *(("Scratch", 0), ("Scratch", 1), ("LD", 0), ("LD", 1)),
+    ]
+    assert {row["study"] for row in rows} == {"small"}
+    for name in ("report.html", "report.md", "report.csv"):
+        assert "Drama" in (tmp_path / name).read_text()
+    assert json.loads((tmp_path / "tuned.json").read_text()) == {}
+    assert "A small one" in (tmp_path / "report.md").read_text()
+    assert capfd.readouterr().out.splitlines()[-3:] == [
+        str(tmp_path / name) for name in ("report.html", "report.md", "report.csv")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "name one study: python -m tdrec.study table3"),
+        (("table33",), "A study is one of low_data, shift, table3"),
+        (("table3", "--regimes=papper"), "--regimes must name strong, paper. Received: 'papper'"),
+        (("table3", "--genre=Dramma"), "--genre must name"),
+        (("table3", "--trials=-1"), "trials"),
+        (("table3", "--data=/nowhere"), "/nowhere"),
+    ],
+)
+def test_wrong_values_are_refused_in_one_line(arguments, message, capsys):
+    assert call(*arguments) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+
+
+def test_without_optuna_the_install_line_is_named(monkeypatch, capsys):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert call("table3") == 2
+    assert "pip install 'tdrec[study]'" in capsys.readouterr().err
+
+
+def test_help_names_every_flag_that_counts(capsys):
+    assert call("--help") == 0
+    text = capsys.readouterr().out
+    assert all(f"--{name} " in text for name in study.SHOWN)
+    assert Path("results/STUDY").as_posix() in text
