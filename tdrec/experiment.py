@@ -211,7 +211,7 @@ class Experiment:
             `{"student": ..., "teacher": ...}`: each model's features of the same rows, as the
             genre's `segment` has them.
         """
-        fresh = self._new_distiller(genre, method, seed)
+        fresh = self._new_distiller(genre, method, seed, self.config.arguments(method))
         models = {"student": fresh.student_layers[0], "teacher": self.teacher(genre)}
         student, teacher = (
             split_model(model, low=LOW, high=HIGH, input_map=itemgetter(name))
@@ -219,7 +219,6 @@ class Experiment:
         )
         distiller = Distiller(student, teacher, fresh.method)
         self._compile(distiller)
-        self._weigh(distiller, method)
         return distiller
 
     def teacher(self, genre: str) -> keras.Model:
@@ -284,7 +283,7 @@ class Experiment:
         built = _hash(name, self._structure(name), asdict(config.student), config.ema, teacher)
         distiller = kept.compiled.get(built)
         if distiller is None or (built, seed) not in kept.initial:
-            fresh = self._new_distiller(genre, name, seed)
+            fresh = self._new_distiller(genre, name, seed, self._structure(name))
             if distiller is None:
                 self._compile(fresh)
                 kept.compiled.clear()
@@ -308,15 +307,17 @@ class Experiment:
             every = WATCH_EVERY
 
             def look(epoch: int, logs: Any = None) -> None:
+                weights = distiller.trainable_variables
+                current = [keras.ops.copy(v) for v in weights]
+                distiller.optimizer.finalize_variable_values(weights)  # their moving averages
                 predictions = _predict(student, segment.student_test)
+                for variable, value in zip(weights, current, strict=True):
+                    variable.assign(value)
                 rmse = score(predictions, segment.test, segment.train).rmse
                 if not watch((epoch + 1) * every, rmse):
                     distiller.stop_training = True
 
-            callbacks = [
-                keras.callbacks.SwapEMAWeights(swap_on_epoch=True),  # what would be used is seen
-                keras.callbacks.LambdaCallback(on_epoch_end=look),
-            ]
+            callbacks = [keras.callbacks.LambdaCallback(on_epoch_end=look)]
         start = time.perf_counter()
         history = distiller.fit(
             rows.repeat(),
@@ -363,13 +364,15 @@ class Experiment:
             own = f"{term.split('_loss')[0]}_weight"
             factor.assign(arguments.get(own, arguments.get("weight", 1.0)))
 
-    def _new_distiller(self, genre: str, name: str, seed: int) -> Distiller:
+    def _new_distiller(
+        self, genre: str, name: str, seed: int, arguments: dict[str, Any]
+    ) -> Distiller:
         # Loading the teacher draws random numbers, so it comes before the seed is set.
         teacher = self._teacher_split(genre) if methods.METHODS[name].teacher_fields else None
         segment = self.segment(genre)
         keras.utils.set_random_seed(seed)
         student = rating_model(self.config.student, segment.encoder, segment.train, "student")
-        method = methods.get(name, **self._structure(name))
+        method = methods.get(name, **arguments)
         return Distiller(split_model(student, low=LOW, high=HIGH), teacher, method)
 
     def _compile(self, distiller: Distiller) -> None:

@@ -115,6 +115,55 @@ def test_evaluation_rows_decide_nothing_but_the_final_figure(ratings, experiment
         np.testing.assert_array_equal(a, b)
 
 
+def test_another_configuration_shares_the_compiled_step_and_changes_the_student(experiment):
+    other = replace(SMALL, learning_rate=1e-2, methods={"ld": {"weight": 9.0}})
+    first = experiment.run("Drama", "ld", 0).row
+    changed = experiment.with_config(other).run("Drama", "ld", 0).row
+    again = experiment.run("Drama", "ld", 0).row
+    assert changed["rmse"] != first["rmse"] == again["rmse"]
+    alone = Experiment(experiment.ratings, other, experiment.cache_dir).run("Drama", "ld", 0).row
+    assert changed["rmse"] == pytest.approx(alone["rmse"], rel=1e-6)
+    assert changed["key"] == alone["key"] != first["key"]
+    # A distiller that is handed over has the weights in its method.
+    assert experiment.with_config(other).distiller("Drama", "ld", 0).method.weight == 9.0
+
+
+def test_whoever_watches_sees_the_student_that_would_be_used(experiment):
+    longer = experiment.with_config(replace(SMALL, steps=120))
+    seen = []
+
+    def watch(step, rmse):
+        seen.append((step, rmse))
+        return step < 80
+
+    row = longer.run("Drama", "scratch", 0, watch).row
+    assert [step for step, _ in seen] == [40, 80]
+    assert row["rmse"] == pytest.approx(seen[-1][1], abs=1e-6)
+    short = experiment.with_config(replace(SMALL, steps=80)).run("Drama", "scratch", 0).row
+    assert short["rmse"] == pytest.approx(row["rmse"], abs=1e-6)
+
+
+def test_fewer_rows_are_among_those_of_more(experiment):
+    def rows(share):
+        train = experiment.with_config(replace(SMALL, rows=share)).segment("Drama").train
+        return set(zip(train.user_ids, train.movie_ids, train.timestamps, strict=True))
+
+    few, half, whole = rows(0.1), rows(0.5), rows(1.0)
+    assert few < half < whole
+    assert len(half) == pytest.approx(len(whole) / 2, abs=1)
+
+
+def test_a_teacher_that_never_saw_the_genre(experiment):
+    other = experiment.with_config(replace(SMALL, teacher_rows="other genres"))
+    assert other.teacher_path("War") != other.teacher_path("Drama")
+    train = experiment.holdout.train
+    known = other.segment("War").teacher_train["movie"]
+    # Its vocabulary has none of the genre's movies.
+    assert (known == 0).all()
+    assert (experiment.segment("War").teacher_train["movie"] > 0).all()
+    assert len(train.of_genre("War")) == len(known)
+
+
 def test_keys_tell_runs_apart(ratings, cache, experiment):
     keys = {
         experiment.key(genre, method, seed)
