@@ -94,7 +94,10 @@ def main(argv: list[str]) -> int:
             file=sys.stderr,
         )
         return 130
-    report(study, name, list(worker.rows(planned)), out, argv)
+    rows = list(worker.rows(planned))
+    if missing := sum(len(worker.row_paths(unit)) for unit in planned) - len(rows):
+        print(f"{missing} runs are in other processes' hands and not in this report.")
+    report(study, name, rows, out, argv)
     return 0
 
 
@@ -122,7 +125,7 @@ def make_worker(ratings: Any, name: str, out: Path) -> Any:
 def employ(argv: Sequence[str], worker: Any, planned: Sequence[Unit]) -> int:
     """Starts processes that do the units, and shows how far they are.
 
-    Small products of matrices gain little from a second thread, so that each process has one.
+    Each process has one thread, so that they do not take each other's cores.
 
     Returns:
         How many of the processes failed.

@@ -7,13 +7,13 @@ process, Optuna's journal of its trials, and a file for each finished run.
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from tdrec.data import Ratings
+from tdrec.data import Ratings, split_by_time
 from tdrec.experiment import Experiment
 from tdrec.results import replace_file
 from tdrec.study_plan import Unit
@@ -97,6 +97,7 @@ class Worker:
             row = experiment.run(unit.genre, unit.method, seed).row
             row |= self.about
             row |= {
+                "config": asdict(config),
                 "regime": unit.regime,
                 "setting": unit.setting,
                 "label": unit.label,
@@ -124,7 +125,7 @@ class Worker:
             if rows == "all rows":
                 made = Experiment(self.ratings, base, self.cache_dir)
             else:
-                train = Experiment(self.ratings, base, self.cache_dir).holdout.train
+                train = split_by_time(self.ratings).train
                 made = Experiment(train, base, self.cache_dir, VALIDATION_FRACTION)
             others = {k: v for k, v in self._experiments.items() if k[1:] == name[1:]}
             self._experiments = {**others, name: made}

@@ -65,6 +65,7 @@ def test_rows_are_those_of_the_tuned_students(whole, ratings, cache):
         assert np.sqrt(sum(squared) / sum(rows)) == pytest.approx(row["rmse"], rel=1e-5)
     row = next(r for r in whole if r["label"] == "LD" and r["seed"] == 1)
     config = tuning.with_tuned(SMALL, "ld", row["tuned"])
+    assert row["config"]["learning_rate"] == config.learning_rate == row["tuned"]["learning_rate"]
     alone = Experiment(ratings, config, cache).run("Drama", "ld", 1).row
     assert alone["rmse"] == pytest.approx(row["rmse"], rel=1e-6)
 
