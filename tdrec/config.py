@@ -63,12 +63,13 @@ class ExperimentConfig:
         teacher_epochs: At most; the number is chosen on a validation slice of the training rows.
         teacher_patience: Epochs without a better validation figure that end the search. After two
             epochs the curve is flat and noisy, so that a short patience stops it in the noise.
+        teacher_members: How many models the teacher is the mean of.
         teacher_seed: The one teacher is shared by all students.
         methods: Arguments of the methods that differ from `METHOD_DEFAULTS`, by short name.
     """
 
     regime: str = "strong"
-    teacher: ModelConfig = ModelConfig(units=(512, 256), id_dim=100, text_dim=50, dropout=0.3)
+    teacher: ModelConfig = ModelConfig(units=(512, 256), id_dim=100, text_dim=50)
     student: ModelConfig = ModelConfig(units=(128, 64), id_dim=25, text_dim=13)
     rows: float = 1.0
     id_dropout: Mapping[str, float] = field(default_factory=lambda: dict(ID_DROPOUT))
@@ -81,8 +82,9 @@ class ExperimentConfig:
     teacher_id_dropout: Mapping[str, float] = field(default_factory=lambda: dict(ID_DROPOUT))
     teacher_batch_size: int = 256
     teacher_learning_rate: float = 1e-3
-    teacher_epochs: int = 12
-    teacher_patience: int = 3
+    teacher_epochs: int = 8
+    teacher_patience: int = 2
+    teacher_members: int = 4
     teacher_seed: int = 0
     methods: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -119,6 +121,13 @@ _STRONG = ExperimentConfig()
 
 REGIMES: dict[str, ExperimentConfig] = {
     "strong": _STRONG,
-    "paper": replace(_STRONG, regime="paper", id_dropout={}, teacher_id_dropout={}),
+    "paper": replace(
+        _STRONG,
+        regime="paper",
+        teacher=replace(_STRONG.teacher, dropout=0.3),
+        teacher_members=1,
+        id_dropout={},
+        teacher_id_dropout={},
+    ),
 }
 """`strong`: id dropout, on by default. `paper`: as close to the paper as it describes itself."""

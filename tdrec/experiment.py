@@ -28,7 +28,14 @@ from tdrec.model_split import ModelSplit, split_model
 from tdrec.models.id_dropout import id_variants, variant_shares
 from tdrec.models.rating_mlp import HIGH, LOW
 from tdrec.teacher_targets import TeacherTargets, attach, batches
-from tdrec.teacher_training import adam, cached_teacher, rating_model, targets_of
+from tdrec.teacher_training import (
+    adam,
+    cached_teacher,
+    predict,
+    rating_model,
+    restart,
+    targets_of,
+)
 
 Watch = Callable[[int, float], bool]
 WATCH_EVERY = 2 * LOG_EVERY
@@ -170,7 +177,7 @@ class Experiment:
         teacher = self.with_config(replace(self.config, teacher_rows="all")).teacher("")
         return {
             "teacher": score(
-                _predict(teacher, self.teacher_encoder.encode(test)), test, train
+                predict(teacher, self.teacher_encoder.encode(test)), test, train
             ).rmse,
             "bias": score(BiasModel.fit(train).predict(test), test, train).rmse,
         }
@@ -272,7 +279,7 @@ class Experiment:
 
     def _run_teacher(self, genre: str, segment: Segment) -> Result:
         teacher = self.teacher(genre)
-        scores = score(_predict(teacher, segment.teacher_test), segment.test, segment.train)
+        scores = score(predict(teacher, segment.teacher_test), segment.test, segment.train)
         return Result({**asdict(scores), **self._cost("teacher", teacher, segment.teacher_test)})
 
     def _run_student(
@@ -289,7 +296,7 @@ class Experiment:
                 kept.compiled.clear()
                 distiller = kept.compiled[built] = fresh
             kept.initial[built, seed] = [np.array(v) for v in _variables(fresh)]
-        _restart(distiller, kept.initial[built, seed])
+        restart(_variables(distiller), distiller.optimizer, kept.initial[built, seed])
         distiller.optimizer.learning_rate = config.learning_rate
         self._weigh(distiller, name)
         x, y = self._training_rows(genre, segment, distiller.method.teacher_fields)
@@ -310,7 +317,7 @@ class Experiment:
                 weights = distiller.trainable_variables
                 current = [keras.ops.copy(v) for v in weights]
                 distiller.optimizer.finalize_variable_values(weights)  # their moving averages
-                predictions = _predict(student, segment.student_test)
+                predictions = predict(student, segment.student_test)
                 for variable, value in zip(weights, current, strict=True):
                     variable.assign(value)
                 rmse = score(predictions, segment.test, segment.train).rmse
@@ -332,7 +339,7 @@ class Experiment:
             {"step": (i + 1) * every, **{term: values[i] for term, values in history.items()}}
             for i in range(len(history["loss"]))
         ]
-        predictions = _predict(student, segment.student_test)
+        predictions = predict(student, segment.student_test)
         scores = score(predictions, segment.test, segment.train)
         cost = self._cost(genre, student, segment.student_test)
         row = {**asdict(scores), **cost, "train_seconds": seconds, "curve": curve}
@@ -408,21 +415,3 @@ def _hash(*parts: Any) -> str:
 
 def _variables(distiller: Distiller) -> list[Any]:
     return [*distiller.student_layers[0].variables, *distiller.method.variables]
-
-
-def _restart(distiller: Distiller, initial: list[np.ndarray]) -> None:
-    """Takes a compiled distiller back to the start of training, with other initial weights.
-
-    Compiling takes longer than training, and runs of one method share it.
-    """
-    for variable, value in zip(_variables(distiller), initial, strict=True):
-        variable.assign(value)
-    for variable in distiller.optimizer.variables:  # Adam's step number, moments and averages
-        if variable is not distiller.optimizer.learning_rate:
-            variable.assign(keras.ops.zeros_like(variable))
-
-
-def _predict(model: keras.Model, features: dict[str, np.ndarray]) -> np.ndarray:
-    starts = range(0, len(features["user"]), 8192)
-    parts = [{name: v[i : i + 8192] for name, v in features.items()} for i in starts]
-    return np.concatenate([model(part, training=False) for part in parts])

@@ -1,7 +1,11 @@
-"""The all-genre teacher: trained for as long as a validation slice says, and kept on disk."""
+"""The all-genre teacher, kept on disk: what several models think on average, in one model.
+
+How long they are trained is chosen on a validation slice of the training rows.
+"""
 
 import os
 import tempfile
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -10,11 +14,15 @@ import keras
 import numpy as np
 from filelock import FileLock
 
-from tdrec.config import ExperimentConfig, ModelConfig
+from tdrec.config import LOG_EVERY, ExperimentConfig, ModelConfig
 from tdrec.data import FeatureEncoder, Ratings, split_by_time
 from tdrec.models.id_dropout import id_variants, variant_shares
 from tdrec.models.rating_mlp import rating_mlp
 from tdrec.teacher_targets import batches
+
+VALIDATION_FRACTION = 0.3
+"""Share of the training rows, the latest, on which the number of epochs is chosen: with fewer, most
+are of the few users who came last, and nearly all of users who have no other rows."""
 
 
 def rating_model(
@@ -71,60 +79,126 @@ def cached_teacher(train: Ratings, config: ExperimentConfig, path: Path) -> kera
 
 
 def train_teacher(train: Ratings, config: ExperimentConfig) -> keras.Model:
-    """Chooses the number of epochs on the latest tenth of the training rows, then uses all.
+    r"""Trains several models on the ratings, and the teacher on the mean of what they predict.
+
+    $\min_h \sum_x (h(x) - \frac{1}{n} \sum_{i=1}^{n} h_i(x))^2$ with $n$ = `teacher_members`, which
+    differ in their initial weights and in the order of the rows. Which rows come last moves one
+    model more than any method of distillation moves a student; their mean hardly moves, and one
+    model of the same size learns it nearly without loss. With one member, it is the teacher.
+
+    The number of epochs is chosen on the latest of the training rows, by one model; then all rows
+    are used.
 
     Args:
         train: The training rows.
         config: The teacher's sizes and training; with `teacher_noise` the ratings that it is
-            trained on, those of the tenth included, are noisy.
+            trained on, those of validation included, are noisy.
+
+    Source:
+        Hinton et al., "Distilling the Knowledge in a Neural Network", 2015, section 1; Furlanello
+        et al., "Born-Again Neural Networks", 2018.
     """
     if config.teacher_noise:
         noise = np.random.default_rng(config.teacher_seed).normal(size=len(train))
         noisy = np.clip(train.values + config.teacher_noise * noise, *train.scale)
         train = replace(train, values=noisy.astype(np.float32))
-    earlier = split_by_time(train)
-    _, history = _fit(
-        earlier.train,
-        config,
+    epochs = _best_epochs(train, config)
+    members = config.teacher_members
+    trainer = _Trainer(train, config)
+    ratings, predictions = trainer.ratings, np.zeros_like(trainer.ratings)
+    for seed in range(members * config.teacher_seed, members * (config.teacher_seed + 1)):
+        trainer.fit(ratings, epochs, seed)
+        if members > 1:
+            predictions += predict(trainer.model, trainer.x) / members
+    if members > 1:
+        trainer.fit(predictions, epochs, config.teacher_seed)
+    return trainer.model
+
+
+def predict(model: keras.Model, features: dict[str, np.ndarray]) -> np.ndarray:
+    """A model's predictions of rows, `(rows, 1)`."""
+    starts = range(0, len(features["user"]), 8192)
+    parts = [{name: v[i : i + 8192] for name, v in features.items()} for i in starts]
+    return np.concatenate([model(part, training=False) for part in parts])
+
+
+def restart(
+    variables: Iterable[Any],
+    optimizer: keras.optimizers.Optimizer,
+    initial: Iterable[np.ndarray],
+) -> None:
+    """Takes what is compiled back to the start of training, with other initial values.
+
+    Compiling takes longer than training, so that models of one kind share it.
+    """
+    for variable, value in zip(variables, initial, strict=True):
+        variable.assign(value)
+    for variable in optimizer.variables:  # Adam's step number, moments and averages
+        if variable is not optimizer.learning_rate:
+            variable.assign(keras.ops.zeros_like(variable))
+
+
+def _best_epochs(train: Ratings, config: ExperimentConfig) -> int:
+    earlier = split_by_time(train, VALIDATION_FRACTION)
+    trainer = _Trainer(earlier.train, config)
+    history = trainer.fit(
+        trainer.ratings,
         config.teacher_epochs,
+        config.teacher_seed,
         validation_data=batches(
-            (FeatureEncoder.fit(earlier.train).encode(earlier.test), targets_of(earlier.test)),
-            4096,
+            (trainer.encoder.encode(earlier.test), targets_of(earlier.test)), 4096
         ),
         callbacks=[
             keras.callbacks.SwapEMAWeights(),  # what is validated is what will be used
             keras.callbacks.EarlyStopping("val_rmse", patience=config.teacher_patience, mode="min"),
         ],
     )
-    epochs = int(np.argmin(history["val_rmse"])) + 1
-    return _fit(train, config, epochs)[0]
+    return int(np.argmin(history["val_rmse"])) + 1
 
 
-def _fit(
-    train: Ratings, config: ExperimentConfig, epochs: int, **fit_arguments: Any
-) -> tuple[keras.Model, dict[str, list[float]]]:
-    keras.utils.set_random_seed(config.teacher_seed)
-    encoder = FeatureEncoder.fit(train)
-    model = rating_model(config.teacher, encoder, train, "teacher")
-    model.compile(
-        adam(config.teacher_learning_rate, config.ema),
-        loss="mse",
-        metrics=[keras.metrics.RootMeanSquaredError(name="rmse")],
-        jit_compile=False,  # XLA's random numbers, for the dropout, are slow on a CPU
-    )
-    shares = variant_shares(config.teacher_id_dropout)
-    x = id_variants(encoder.encode(train), config.teacher_id_dropout)
-    history = model.fit(
-        batches(
-            (x, targets_of(train, len(shares))),
-            config.teacher_batch_size,
-            shares=shares,
+class _Trainer:
+    """A model of the teacher's sizes, compiled once and trained as often as one likes.
+
+    Args:
+        train: The rows.
+        config: The teacher's sizes and training.
+    """
+
+    def __init__(self, train: Ratings, config: ExperimentConfig) -> None:
+        self.config, self.train = config, train
+        self.encoder = FeatureEncoder.fit(train)
+        self.shares = variant_shares(config.teacher_id_dropout)
+        self.x = id_variants(self.encoder.encode(train), config.teacher_id_dropout)
+        self.ratings = targets_of(train, len(self.shares))
+        self.model = self._new_model()
+        self.variables = self.model.variables
+        self.model.compile(
+            adam(config.teacher_learning_rate, config.ema),
+            loss="mse",
+            metrics=[keras.metrics.RootMeanSquaredError(name="rmse")],
+            # XLA's random numbers, for the dropout, are slow on a CPU.
+            jit_compile=not config.teacher.dropout,
+            steps_per_execution=LOG_EVERY,
+        )
+
+    def fit(
+        self, targets: np.ndarray, epochs: int, seed: int, **arguments: Any
+    ) -> dict[str, list[float]]:
+        """Trains the model anew, on targets of all variants of the rows; gives the history."""
+        keras.utils.set_random_seed(seed)
+        self.model.optimizer.build(self.model.trainable_variables)
+        fresh = [np.array(v) for v in self._new_model().variables]
+        restart(self.variables, self.model.optimizer, fresh)
+        rows = batches(
+            (self.x, targets),
+            min(self.config.teacher_batch_size, len(self.train)),
+            shares=self.shares,
             shuffle=True,
-            seed=config.teacher_seed,
-        ),
-        epochs=epochs,
-        verbose=0,
-        shuffle=False,
-        **fit_arguments,
-    )
-    return model, history.history
+            seed=seed,
+            drop_remainder=True,
+        )
+        fitted = self.model.fit(rows, epochs=epochs, verbose=0, shuffle=False, **arguments)
+        return fitted.history
+
+    def _new_model(self) -> keras.Model:
+        return rating_model(self.config.teacher, self.encoder, self.train, "teacher")

@@ -1,11 +1,21 @@
 from dataclasses import replace
 
+import keras
 import numpy as np
 import pytest
 
 import small_movielens
-from tdrec.data import load
-from tdrec.teacher_training import cached_teacher, targets_of, train_teacher
+from tdrec import teacher_training
+from tdrec.data import FeatureEncoder, load
+from tdrec.models.id_dropout import id_variants
+from tdrec.teacher_training import (
+    adam,
+    cached_teacher,
+    predict,
+    restart,
+    targets_of,
+    train_teacher,
+)
 from test_experiment import SMALL
 
 
@@ -36,3 +46,34 @@ def test_noise_is_of_the_ratings_and_seeded(train):
     for a, b in zip(one, two, strict=True):
         np.testing.assert_array_equal(a, b)
     assert any((a != b).any() for a, b in zip(plain, one, strict=True))
+
+
+def test_the_teacher_learns_the_mean_of_its_members(train, monkeypatch):
+    config = replace(SMALL, teacher_members=2, teacher_seed=3)  # members of seeds 6 and 7
+    learned = []
+    fit = teacher_training._Trainer.fit
+
+    def spy(self, targets, *arguments, **options):
+        learned.append(targets)
+        return fit(self, targets, *arguments, **options)
+
+    monkeypatch.setattr(teacher_training._Trainer, "fit", spy)
+    train_teacher(train, config)
+    monkeypatch.undo()
+    alone = [replace(config, teacher_members=1, teacher_seed=seed) for seed in (6, 7)]
+    x = id_variants(FeatureEncoder.fit(train).encode(train), config.teacher_id_dropout)
+    members = [predict(train_teacher(train, one), x) for one in alone]
+    assert np.abs(members[0] - members[1]).max() > 1e-3
+    np.testing.assert_allclose(learned[-1], (members[0] + members[1]) / 2, rtol=1e-6)
+    for targets in learned[1:-1]:  # the first chose the number of epochs
+        np.testing.assert_array_equal(targets, targets_of(train, len(x["user"]) // len(train)))
+
+
+def test_what_is_compiled_starts_again_as_if_it_were_new():
+    x, y = np.ones((8, 2), np.float32), np.arange(8, dtype=np.float32)[:, None]
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile(adam(0.1, 0.9), loss="mse")
+    initial = [np.array(v) for v in model.variables]
+    first = model.fit(x, y, epochs=3, verbose=0, shuffle=False).history["loss"]
+    restart(model.variables, model.optimizer, initial)
+    assert model.fit(x, y, epochs=3, verbose=0, shuffle=False).history["loss"] == first
