@@ -1,13 +1,16 @@
 """Times our distiller against `keras.distillation.Distiller` on the same models, and their memory.
 
-    python benchmarks/vs_keras.py [--batch_size=256] [--repeats=9] [--nomemory]
+    python benchmarks/vs_keras.py [--batch_size=256] [--repeats=9] [--peaks=5] [--pairs=same]
 
 Models and rows of MovieLens's shape (teacher 512-256; student 128-64, or as wide as the teacher
 where Keras's feature distillation needs that), XLA, Adam. Steps are measured in turns in one
-process, and medians are printed. Peak memory is that of a process of its own which trains that
-line alone. "Same" losses are those that Keras computes: mean squared errors of the states as they
-are, or of the predictions. Keras trains no encoder or decoder, so lines that do are compared with
-its plain ones, and where it cannot run at all the table says why.
+process, and every other turn goes backwards. Peak memory is that of a process of its own which
+trains that line alone, from its start; the processes of all lines take turns, too, since single
+peaks vary by some 2%. A figure is a median, and beside it stand the least and the greatest; for
+times the quartiles, since other jobs disturb them. Ratios are of medians. "Same" losses are those
+that Keras computes: mean squared errors of the states as they are, or of the predictions. Keras
+trains no encoder or decoder, so lines that do are compared with its plain ones, and where it
+cannot run at all the table says why.
 """
 
 import os
@@ -15,6 +18,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -25,8 +29,9 @@ from timing import STUDENT, TEACHER, Measure, Sizes, ours, theirs
 from tdrec import FeatureDistillation, FitNet, LabelDistillation, Method, TalkingModels
 
 flags.DEFINE_integer("batch_size", 256, "Rows of a step.", lower_bound=1)
-flags.DEFINE_integer("repeats", 9, "Measurements of each line.", lower_bound=1)
-flags.DEFINE_bool("memory", True, "Whether to measure peak memory, a process a line.")
+flags.DEFINE_integer("repeats", 9, "Measurements of each line's step.", lower_bound=2)
+flags.DEFINE_integer("peaks", 5, "Processes of each line to measure memory.", lower_bound=0)
+flags.DEFINE_string("pairs", "", "Measures the pairs alone that have this in their name.")
 flags.DEFINE_string("only", None, "Measures the memory of this line: PAIR/WHO.")
 
 # Name of the pair: our method, Keras's kind of loss, and the student's sizes.
@@ -40,6 +45,7 @@ PAIRS: dict[str, tuple[Callable[[], Method], str, Sizes]] = {
     "FitNet with a decoder, unequal widths": (FitNet, "features", STUDENT),
     "TD k=2, unequal widths": (lambda: TalkingModels(rounds=2), "features", STUDENT),
 }
+Line = tuple[str, str]  # pair, who
 WHO = ("targets reused", "teacher in the step", "keras")
 
 
@@ -73,36 +79,49 @@ def main(_: list[str]) -> None:
         status = Path("/proc/self/status").read_text()  # getrusage would count the parent's, too
         print(int(status.partition("VmHWM:")[2].split()[0]) / 1024)
         return
-    lines: dict[tuple[str, str], Measure] = {}
+    lines: dict[Line, Measure] = {}
     refusals = {}
-    for pair in PAIRS:
+    pairs = [pair for pair in PAIRS if flags.FLAGS.pairs in pair]
+    for pair in pairs:
         for who in WHO:
             try:
                 lines[pair, who] = make(pair, who)
             except ValueError as error:
                 refusals[pair] = str(error).partition(" for ")[0]
-    times: dict[tuple[str, str], list[float]] = {key: [] for key in lines}
-    for _i in range(flags.FLAGS.repeats):
-        for key, measure in lines.items():
-            times[key].append(measure())
-    medians = {key: statistics.median(values) for key, values in times.items()}
-    peaks = {key: memory_mib(*key) for key in lines} if flags.FLAGS.memory else {}
-    print(f"{'':<40}{'ms a step':>10}{'/ keras':>9}{'peak MiB':>10}{'/ keras':>9}")
-    for pair in PAIRS:
+    times = in_turns(lines, flags.FLAGS.repeats)
+    peaks = in_turns({line: partial(memory_mib, *line) for line in lines}, flags.FLAGS.peaks)
+    print(f"{'':<28}{'ms a step':>10}{'quartiles':>16}{'/ keras':>9}", end="")
+    print(f"{'peak MiB':>10}{'all':>14}{'/ keras':>9}" if flags.FLAGS.peaks else "")
+    for pair in pairs:
         print(pair)
         for who in WHO:
             if (pair, who) not in lines:
-                print(f"  {who:<38}cannot run: {refusals[pair]}")
+                print(f"  {who:<26}cannot run: {refusals[pair]}")
                 continue
-            cells = [f"{medians[pair, who]:>10.2f}", _ratio(medians, pair, who)]
-            if peaks:
-                cells += [f"{peaks[pair, who]:>10.0f}", _ratio(peaks, pair, who)]
-            print(f"  {who:<38}{''.join(cells)}")
+            low, median, high = statistics.quantiles(times[pair, who], n=4, method="inclusive")
+            cells = f"{median:>10.2f}{f'{low:.2f} to {high:.2f}':>16}{_ratio(times, pair, who)}"
+            if mib := peaks[pair, who]:
+                span = f"{min(mib):.0f} to {max(mib):.0f}"
+                cells += f"{statistics.median(mib):>10.0f}{span:>14}{_ratio(peaks, pair, who)}"
+            print(f"  {who:<26}{cells}")
 
 
-def _ratio(values: dict[tuple[str, str], float], pair: str, who: str) -> str:
+def in_turns(measures: dict[Line, Measure], repeats: int) -> dict[Line, list[float]]:
+    """All that was measured of each line, every other turn in reverse order."""
+    values: dict[Line, list[float]] = {line: [] for line in measures}
+    order = list(measures)
+    for _ in range(repeats):
+        for line in order:
+            values[line].append(measures[line]())
+        order.reverse()
+    return values
+
+
+def _ratio(values: dict[Line, list[float]], pair: str, who: str) -> str:
     keras = values.get((pair, "keras"))
-    return f"{values[pair, who] / keras:>9.2f}" if keras else f"{'':>9}"
+    if not keras:
+        return f"{'':>9}"
+    return f"{statistics.median(values[pair, who]) / statistics.median(keras):>9.3f}"
 
 
 if __name__ == "__main__":

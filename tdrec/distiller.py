@@ -13,7 +13,7 @@ from keras import ops
 from tdrec.method import Method
 from tdrec.model_split import ModelSplit, Trace, split_model
 from tdrec.teacher_reference import TeacherReference, check_path, cut_of
-from tdrec.teacher_targets import TeacherTargets, attach, batches, detach, in_memory
+from tdrec.teacher_targets import TeacherTargets, as_tensors, attach, batches, detach, in_memory
 
 Tensor = Any
 _NOTHING = Trace(None, None, None)
@@ -306,7 +306,8 @@ class Distiller(keras.Model):
             if stored is not None:
                 trace = stored(x)
             else:
-                trace = (cache or TeacherTargets())(self._required_teacher(), x, fields)
+                targets = cache or TeacherTargets()
+                trace = as_tensors(targets(self._required_teacher(), x, fields))
             x = attach(x, self._read(trace), fields)
         return batches(
             (x, *rest),

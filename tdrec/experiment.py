@@ -27,7 +27,7 @@ from tdrec.model_cost import latency_ms, multiply_adds
 from tdrec.model_split import ModelSplit, split_model
 from tdrec.models.id_dropout import id_variants, variant_shares
 from tdrec.models.rating_mlp import HIGH, LOW
-from tdrec.teacher_targets import TeacherTargets, attach, batches
+from tdrec.teacher_targets import TeacherTargets, as_tensors, attach, batches
 from tdrec.teacher_training import (
     adam,
     cached_teacher,
@@ -353,7 +353,8 @@ class Experiment:
             x: Any = id_variants(segment.student_train, names)
             if fields:
                 its_x = id_variants(segment.teacher_train, names)
-                x = attach(x, self._kept.targets(self._teacher_split(genre), its_x, fields), fields)
+                trace = self._kept.targets(self._teacher_split(genre), its_x, fields)
+                x = attach(x, as_tensors(trace), fields)
             y = targets_of(segment.train, 2 ** len(names))
             rows = keras.tree.map_structure(keras.ops.convert_to_tensor, (x, y))
             self._kept.rows = {key: rows}  # the last alone: states of all variants are large

@@ -4,6 +4,7 @@ The teacher is frozen, so its trace of a row depends on the row alone: one pass 
 method, seed and trial.
 """
 
+import math
 import os
 import tempfile
 import zipfile
@@ -19,6 +20,7 @@ from tdrec.fingerprint import fingerprint, hash_arrays
 from tdrec.model_split import ModelSplit, Trace
 
 _INPUTS, _TARGETS = "inputs", "teacher_targets"
+_ALIGNMENT = 64  # bytes: TensorFlow takes an array's memory as it is if it starts at a multiple
 
 
 class TeacherTargets:
@@ -77,7 +79,7 @@ class TeacherTargets:
             for field in fields:
                 if (part := trace.get(field)) is not None:
                     if field not in arrays:
-                        arrays[field] = np.empty((rows, *part.shape[1:]), "float32")
+                        arrays[field] = _aligned((rows, *part.shape[1:]))
                     arrays[field][done : done + size] = part
             done += size
         return Trace(*(arrays.get(field) for field in Trace._fields))
@@ -104,6 +106,20 @@ def in_memory(data: Any) -> tuple[tuple, int]:
         raise ValueError("The data must have at least one batch. Received: an empty dataset.")
     rows = keras.tree.map_structure(lambda *arrays: np.concatenate(arrays), *parts)
     return rows, len(keras.tree.flatten(parts[0])[0])
+
+
+def as_tensors(trace: Trace) -> Trace:
+    """A trace that `TeacherTargets` made, as tensors in the same memory.
+
+    `tf.convert_to_tensor` would copy, and hold the targets three times while it does.
+
+    Args:
+        trace: Of arrays, which must not be changed while the tensors live.
+
+    Returns:
+        The same as tensors; those that were read from a file, and so may lie elsewhere, are copied.
+    """
+    return Trace(*(field if field is None else _tensor(field) for field in trace))
 
 
 def attach(x: Any, targets: Trace, fields: tuple[str, ...]) -> dict[str, Any]:
@@ -188,6 +204,22 @@ def _key(teacher: ModelSplit, x: Any) -> str:
     few = keras.tree.map_structure(lambda array: tf.convert_to_tensor(array[:8]), x)
     trace = [t for t in teacher.distilled(teacher(few)) if t is not None]
     return hash_arrays([*keras.tree.flatten(x), *trace], start=fingerprint(teacher))
+
+
+def _aligned(shape: tuple[int, ...]) -> np.ndarray:
+    """A float32 array, not yet filled, whose memory a tensor can share."""
+    size, item = math.prod(shape), np.dtype("float32").itemsize
+    memory = np.empty(size + _ALIGNMENT // item, "float32")
+    start = -memory.ctypes.data % _ALIGNMENT // item
+    return memory[start : start + size].reshape(shape)
+
+
+def _tensor(array: np.ndarray) -> tf.Tensor:
+    if array.ctypes.data % _ALIGNMENT or not array.flags.c_contiguous:
+        copy = _aligned(array.shape)
+        copy[...] = array
+        array = copy
+    return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
 
 
 def _read(path: Path) -> Trace | None:

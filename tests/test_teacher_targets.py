@@ -1,10 +1,12 @@
+import gc
+
 import keras
 import numpy as np
 import pytest
 
 from small_models import inputs_and_ratings, numpy_trace, small_model
 from tdrec.model_split import ModelSplit, Trace, split_model
-from tdrec.teacher_targets import TeacherTargets, attach, batches, detach
+from tdrec.teacher_targets import TeacherTargets, as_tensors, attach, batches, detach
 
 X, Y = inputs_and_ratings(rows=30)
 
@@ -201,6 +203,36 @@ def test_nothing_is_left_behind_when_writing_fails(tmp_path):
     with pytest.raises(OSError, match="file"):
         TeacherTargets(tmp_path / "file")(Watched().split, X)
     assert [f.name for f in tmp_path.iterdir()] == ["file"]
+
+
+def test_tensors_of_targets_are_no_copies():
+    trace = TeacherTargets()(split_model(small_model(), "low", "high"), X, ("low", "prediction"))
+    tensors = as_tensors(trace)
+    assert tensors.high is None
+    for field in ("low", "prediction"):
+        array, tensor = getattr(trace, field), getattr(tensors, field)
+        assert np.shares_memory(np.asarray(tensor), array)
+        np.testing.assert_array_equal(tensor, array)
+        (batch, *_) = batches(tensor, 10)
+        np.testing.assert_array_equal(batch, array[:10])
+
+
+def test_tensors_outlive_the_arrays_that_they_were_made_of():
+    split = split_model(small_model(), "low", "high")
+    expected = TeacherTargets()(split, X).low
+    low = as_tensors(TeacherTargets()(split, X)).low
+    gc.collect()
+    np.testing.assert_array_equal(low, expected)
+
+
+@pytest.mark.parametrize("skipped", range(4))
+def test_arrays_that_lie_anywhere_become_the_same_tensors(skipped):
+    memory = np.arange(31, dtype="float32")
+    array = memory[skipped : skipped + 24].reshape(6, 4)
+    tensors = as_tensors(Trace(array, None, array[:, :1]))
+    np.testing.assert_array_equal(tensors.low, array)
+    np.testing.assert_array_equal(tensors.prediction, array[:, :1])
+    assert tensors.high is None
 
 
 def rows_in(dataset):
