@@ -293,6 +293,8 @@ class Experiment:
         distiller.optimizer.learning_rate = config.learning_rate
         self._weigh(distiller, name)
         x, y = self._training_rows(genre, segment, distiller.method.teacher_fields)
+        # The order of rows depends on the global seed too, which another run may have left.
+        keras.utils.set_random_seed(seed)
         rows = batches(
             (x, y),
             min(config.batch_size, len(segment.train)),
