@@ -146,6 +146,26 @@ def test_whoever_watches_sees_the_student_that_would_be_used(experiment):
     assert short["rmse"] == pytest.approx(row["rmse"], abs=1e-6)
 
 
+def test_a_ramp_up_comes_before_the_steps_and_leaves_nothing_behind(experiment):
+    plain = experiment.run("Drama", "td", 0).row
+    ramp = experiment.with_config(replace(SMALL, ramp_up=(40, 20), steps=80))
+    seen = []
+    row = ramp.run("Drama", "td", 0, lambda step, rmse: seen.append((step, rmse)) or True).row
+    assert [step for step, _ in seen] == [40, 80]
+    assert row["rmse"] == pytest.approx(seen[-1][1], abs=1e-6)
+    curve = row["curve"]
+    assert [point["step"] for point in curve] == [20, 40, 60, 80, 100, 120, 140]
+    assert [point["message_loss"] > 0 for point in curve] == [False] * 2 + [True] * 5
+    again = ramp.run("Drama", "td", 0).row
+    assert (again["rmse"], again["curve"]) == (row["rmse"], curve)
+    after = experiment.run("Drama", "td", 0).row
+    assert (after["rmse"], after["curve"]) == (plain["rmse"], plain["curve"])
+    # Alone, the student learns as from scratch.
+    alone = experiment.with_config(replace(SMALL, steps=40)).run("Drama", "scratch", 0).row["curve"]
+    for point, other in zip(curve, alone, strict=False):
+        assert point["task_loss"] == pytest.approx(other["task_loss"], rel=1e-5)
+
+
 def test_fewer_rows_are_among_those_of_more(experiment):
     def rows(share):
         train = experiment.with_config(replace(SMALL, rows=share)).segment("Drama").train
