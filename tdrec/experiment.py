@@ -25,7 +25,7 @@ from tdrec.controls import of_other_rows, randomly_interpreting
 from tdrec.data import FeatureEncoder, Ratings, split_by_time
 from tdrec.distiller import PARTS, Distiller
 from tdrec.evaluation import BiasModel, is_cold, score
-from tdrec.model_cost import latency_ms, multiply_adds
+from tdrec.model_cost import latency_ms, multiply_adds, training_multiply_adds
 from tdrec.model_split import ModelSplit, split_model
 from tdrec.models.id_dropout import id_variants, variant_shares
 from tdrec.models.rating_mlp import HIGH, LOW
@@ -346,6 +346,8 @@ class Experiment:
         predictions = _predict(student, segment.student_test)
         scores = score(predictions, segment.test, segment.train)
         cost = self._cost(genre, student, segment.student_test)
+        if watch is None:
+            cost = {**cost, **self._training_cost(built, distiller, (x, y))}
         row = {**asdict(scores), **cost, "train_seconds": seconds, "curve": curve}
         return Result(row, student, segment.encoder)
 
@@ -413,6 +415,16 @@ class Experiment:
                 "params": model.count_params(),
                 "multiply_adds": multiply_adds(model, features),
                 "latency_ms": latency,
+            }
+        return self._kept.costs[name]
+
+    def _training_cost(self, name: str, distiller: Distiller, data: Any) -> dict[str, Any]:
+        """What the method adds while training, counted once for each compiled step."""
+        if name not in self._kept.costs:
+            weights = distiller.method.trainable_variables
+            self._kept.costs[name] = {
+                "method_params": sum(int(np.prod(v.shape)) for v in weights),
+                "train_multiply_adds": training_multiply_adds(distiller, data),
             }
         return self._kept.costs[name]
 

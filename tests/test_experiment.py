@@ -46,6 +46,8 @@ def test_every_method_gives_a_student_with_a_finite_rmse(experiment, method):
     assert row["n_train"] == len(experiment.holdout.train.of_genre("Drama"))
     assert row["n_test"] == len(experiment.holdout.test.of_genre("Drama"))
     assert row["params"] == result.model.count_params()
+    assert (row["method_params"] > 0) == (method not in ("scratch", "ld"))
+    assert row["train_multiply_adds"] > row["multiply_adds"] > 0
     assert [point["step"] for point in row["curve"]] == [20]
     # The RMSE is that of the student that is handed over.
     test = experiment.holdout.test.of_genre("Drama")

@@ -50,10 +50,11 @@ ALLOWED = {
     "paper_tables": set(),
     "summary": {"paper_tables", "results"},
     "study_summary": {"results", "statistics", "summary"},
+    "study_auto": {"statistics", "study_summary", "summary"},
     "study_plots": {"drawing", "plots", "statistics", "study_summary", "summary"},
     "study_report": {
-        *("drawing", "page", "paper_tables", "plots", "results", "statistics", "study_claims"),
-        *("study_plots", "study_summary", "summary"),
+        *("drawing", "page", "paper_tables", "plots", "results", "statistics", "study_auto"),
+        *("study_claims", "study_plots", "study_summary", "summary"),
     },
     "study_claims": {"statistics", "study_summary", "summary"},
     "drawing": {"summary"},
