@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tdrec.page import count_genres
 from tdrec.statistics import signed
 from tdrec.study_summary import Section
 from tdrec.summary import first
@@ -123,15 +124,16 @@ def autos(sections: Sequence[Section]) -> tuple[Auto, ...]:
 
 def sentence(auto: Auto) -> str:
     """What choosing by validation was worth, in one plain sentence."""
-    worst, regretted = auto.worst, auto.most_regretted
-    against = (
-        f"worst in {worst.genre} ({signed(worst.difference)})"
-        if worst.difference > 0
-        else "worse in no genre"
-    )
+    worst, regretted, mean = auto.worst, auto.most_regretted, auto.mean_difference
+    amount = f"{abs(mean):.4f} {'higher' if mean > 0 else 'lower'} than"
+    if f"{abs(mean):.4f}" == "0.0000":
+        amount = "to four decimals that of"
+    against = "worse in no genre"
+    if worst.difference > 0:
+        against = f"worst in {worst.genre} ({signed(worst.difference)})"
     return (
-        f"{auto.title}: auto differs from scratch by {signed(auto.mean_difference)} in the mean "
-        f"over {len(auto.choices)} genre{'' if len(auto.choices) == 1 else 's'}, {against}; its "
-        f"regret against the best student of each genre is {auto.mean_regret:.4f}, at most "
-        f"{regretted.regret:.4f} ({regretted.genre})."
+        f"{auto.title}: the RMSE of auto is {amount} scratch in the mean over "
+        f"{count_genres(len(auto.choices))}, {against}; its regret against the best student of "
+        f"each genre is {auto.mean_regret:.4f} in the mean, at most {regretted.regret:.4f} "
+        f"({regretted.genre})."
     )

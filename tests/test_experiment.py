@@ -133,6 +133,16 @@ def test_another_configuration_shares_the_compiled_step_and_changes_the_student(
     assert experiment.with_config(other).distiller("Drama", "ld", 0).method.weight == 9.0
 
 
+def test_label_distillation_in_td_has_its_own_weight(experiment):
+    losses = []
+    for weight in (1.0, 2.0):
+        methods = {"td": {"rounds": 0, "label_weight": weight}}
+        row = experiment.with_config(replace(SMALL, methods=methods)).run("Drama", "td", 0).row
+        losses.append(row["curve"][0]["label_loss"])
+    # The logged terms have their weights; twice the weight also brings the student a bit nearer.
+    assert losses[1] / losses[0] == pytest.approx(2.0, rel=0.15)
+
+
 def test_whoever_watches_sees_the_student_that_would_be_used(experiment):
     longer = experiment.with_config(replace(SMALL, steps=120))
     seen = []

@@ -50,7 +50,7 @@ ALLOWED = {
     "paper_tables": set(),
     "summary": {"paper_tables", "results"},
     "study_summary": {"results", "statistics", "summary"},
-    "study_auto": {"statistics", "study_summary", "summary"},
+    "study_auto": {"page", "statistics", "study_summary", "summary"},
     "study_plots": {"drawing", "plots", "statistics", "study_summary", "summary"},
     "study_report": {
         *("drawing", "page", "paper_tables", "plots", "results", "statistics", "study_auto"),
@@ -63,8 +63,8 @@ ALLOWED = {
     "report": {"drawing", "page", "paper_tables", "plots", "results", "summary"},
 }
 ENDS = {
-    *("experiment", "teacher_training", "tuning", "study_plan", "study_worker"),
-    *("run", "doctor", "study", "integrations"),
+    *("auto", "experiment", "teacher_training", "tuning", "study_plan", "study_worker"),
+    *("tuned_values", "run", "doctor", "study", "integrations"),
 }
 MAY_IMPORT_TENSORFLOW = {
     "balance",
