@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from tdrec.diagnostics.states import hidden_states
     from tdrec.distiller import Distiller
     from tdrec.export import Export, export_student
+    from tdrec.label_distillation import LabelDistillation
     from tdrec.messages import MessageDecoder, MessageEncoder
     from tdrec.method import Method
     from tdrec.methods import (
         FeatureDistillation,
         FitNet,
         Hybrid,
-        LabelDistillation,
         Scratch,
     )
     from tdrec.model_cost import Comparison, compare_models
@@ -53,7 +53,7 @@ _HOME = {
     "FeatureDistillation": "methods",
     "FitNet": "methods",
     "Hybrid": "methods",
-    "LabelDistillation": "methods",
+    "LabelDistillation": "label_distillation",
     "Method": "method",
     "Scratch": "methods",
     "TalkingModels": "talking_models",

@@ -173,9 +173,9 @@ class RampUp(DistillerCallback):
       The method's encoders and decoders learn from its terms.
     - After that everything learns.
 
-    Each change costs one tracing of the training step. Steps are counted from the optimizer's
-    first, so a second `fit` goes on in the stage where the first one ended. When `fit` ends
-    everything may learn again.
+    Each stage costs one tracing of the training step, the first time. Steps are counted from the
+    optimizer's first, so a second `fit` goes on in the stage where the first one ended. When `fit`
+    ends everything may learn again.
 
     Args:
         student_steps: Steps of the first stage. Default 1000, the paper's for MovieLens.

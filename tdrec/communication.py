@@ -33,7 +33,7 @@ def communicate(
     student_state: State,
     *,
     student_middle: Callable[[Tensor], Tensor],
-    teacher_middle: Callable[[Tensor], Tensor],
+    teacher_middle: Callable[[Tensor], Tensor] | None,
     student_encoder: Callable[[Tensor, Tensor], Tensor],
     student_decoder: Callable[[Tensor], State],
     teacher_encoder: Callable[[Tensor, Tensor], Tensor],
@@ -59,7 +59,8 @@ def communicate(
         student_state: The student's `(low, high)`, shapes `(batch, ..., low_dim)` and
             `(batch, ..., high_dim)`.
         student_middle: `middle(low) -> high`, the student's layers between its two states.
-        teacher_middle: The same of the teacher, frozen by whoever applies the gradients.
+        teacher_middle: The same of the teacher, frozen by whoever applies the gradients. With None
+            the teacher does not interpret: its answer encodes what it decoded, $\{s'_h; e'_h\}$.
         student_encoder: `encoder(low, high) -> message`.
         student_decoder: `decoder(message) -> (low, high)`, of the student's shapes.
         teacher_encoder: As the student's, from the teacher's shapes.
@@ -96,9 +97,11 @@ def communicate(
             messages.append(student_encoder(low, high))
         targets.append((low, high))
         teacher_states.append(teacher_decoder(messages[-1]))
-        heard = teacher_states[-1][0]
+        heard, understood = teacher_states[-1]
         if perturb is not None:
             heard = perturb(heard)
-        messages.append(teacher_encoder(heard, teacher_middle(heard)))
+        if teacher_middle is not None:
+            understood = teacher_middle(heard)
+        messages.append(teacher_encoder(heard, understood))
         states.append(student_decoder(messages[-1]))
     return Conversation(tuple(messages), tuple(states), tuple(targets), tuple(teacher_states))

@@ -76,6 +76,8 @@ class Distiller(keras.Model):
         Algorithm 1 of the paper.
     """
 
+    train_function: Any  # Keras's: the traced training step
+
     def __init__(
         self,
         student: ModelSplit,
@@ -108,6 +110,7 @@ class Distiller(keras.Model):
             self.teacher = teacher
         self.teacher_path = None if teacher_path is None else check_path(teacher, teacher_path)
         self._learning: tuple[str, ...] = PARTS
+        self._traced: dict[tuple[str, ...], Any] = {}  # training steps by the parts that learn
         # The splits are views, which Keras does not track: the student's layers are listed here
         # to be trained and saved, and the teacher's are not.
         self.student_layers = list(student.layers)
@@ -203,6 +206,11 @@ class Distiller(keras.Model):
         if self.train_function is not None:
             self.make_train_function(force=True)
 
+    def make_train_function(self, force: bool = False) -> None:
+        if force or self.train_function is None:  # of a new teacher, or compiled anew
+            self._traced = {}
+        super().make_train_function(force)
+
     def _teacher_reference(self) -> TeacherReference | None:
         if self._teacher is None:
             return self._saved_teacher
@@ -216,7 +224,7 @@ class Distiller(keras.Model):
         weight of it moves, whatever the optimizer does, and it runs as when it is served, so that
         batch statistics rest. Where the student learns alone, the task's loss is all; where the
         method does, the task's loss is only logged. Setting it costs one tracing of the training
-        step.
+        step, which is kept until the distiller is compiled again or gets another teacher.
         """
         return self._learning
 
@@ -226,9 +234,14 @@ class Distiller(keras.Model):
             raise ValueError(
                 f"`learning` must be {PARTS}, {PARTS[:1]} or {PARTS[1:]}. Received: {parts!r}."
             )
-        if parts != self._learning:
-            self._learning = parts
-            self._trace_anew()
+        if parts == self._learning:
+            return
+        traced = {**self._traced, self._learning: self.train_function}
+        self._learning = parts
+        if self.train_function is not None:
+            self.train_function = traced.get(parts)
+            self.make_train_function()
+            self._traced = traced
 
     def _descend(self, loss: Tensor, tape: tf.GradientTape) -> None:
         """One step of the optimizer on the weights of the parts that learn."""

@@ -19,11 +19,13 @@ import keras
 import numpy as np
 
 from tdrec import methods
+from tdrec.callbacks import RampUp
 from tdrec.config import LOG_EVERY, REFERENCES, ExperimentConfig
+from tdrec.controls import of_other_rows, randomly_interpreting
 from tdrec.data import FeatureEncoder, Ratings, split_by_time
-from tdrec.distiller import Distiller
+from tdrec.distiller import PARTS, Distiller
 from tdrec.evaluation import BiasModel, is_cold, score
-from tdrec.model_cost import latency_ms, multiply_adds
+from tdrec.model_cost import latency_ms, multiply_adds, training_multiply_adds
 from tdrec.model_split import ModelSplit, split_model
 from tdrec.models.id_dropout import id_variants, variant_shares
 from tdrec.models.rating_mlp import HIGH, LOW
@@ -144,9 +146,10 @@ class Experiment:
             genre: A genre of the data.
             method: A method's short name, `"teacher"` or `"bias"`.
             seed: Decides the student's initial weights, the order of rows and the dropped ids.
-            watch: Told each `WATCH_EVERY` steps the step and the RMSE on the rows to evaluate on;
-                training ends where it returns False. It is for tuning, where these rows are
-                validation rows. Default None: they are read once, after training.
+            watch: Told each `WATCH_EVERY` steps the step, of those after a ramp-up, and the RMSE
+                on the rows to evaluate on; training ends where it returns False. It is for tuning,
+                where these rows are validation rows. Default None: they are read once, after
+                training.
 
         Returns:
             The `Result`.
@@ -176,9 +179,7 @@ class Experiment:
         train, test = self.holdout.train, self.holdout.test
         teacher = self.with_config(replace(self.config, teacher_rows="all")).teacher("")
         return {
-            "teacher": score(
-                predict(teacher, self.teacher_encoder.encode(test)), test, train
-            ).rmse,
+            "teacher": score(predict(teacher, self.teacher_encoder.encode(test)), test, train).rmse,
             "bias": score(BiasModel.fit(train).predict(test), test, train).rmse,
         }
 
@@ -287,7 +288,10 @@ class Experiment:
     ) -> Result:
         config, kept = self.config, self._kept
         teacher = str(self.teacher_path(genre))
-        built = _hash(name, self._structure(name), asdict(config.student), config.ema, teacher)
+        built = _hash(
+            *(name, self._structure(name), asdict(config.student), config.ema),
+            *(teacher, config.random_interpreter),
+        )
         distiller = kept.compiled.get(built)
         if distiller is None or (built, seed) not in kept.initial:
             fresh = self._new_distiller(genre, name, seed, self._structure(name))
@@ -296,10 +300,13 @@ class Experiment:
                 kept.compiled.clear()
                 distiller = kept.compiled[built] = fresh
             kept.initial[built, seed] = [np.array(v) for v in _variables(fresh)]
+        distiller.learning = PARTS  # a ramp-up that was interrupted leaves another
         restart(_variables(distiller), distiller.optimizer, kept.initial[built, seed])
         distiller.optimizer.learning_rate = config.learning_rate
         self._weigh(distiller, name)
         x, y = self._training_rows(genre, segment, distiller.method.teacher_fields)
+        # The order of rows depends on the global seed too, which another run may have left.
+        keras.utils.set_random_seed(seed)
         rows = batches(
             (x, y),
             min(config.batch_size, len(segment.train)),
@@ -309,11 +316,14 @@ class Experiment:
             drop_remainder=True,
         )
         student = distiller.student_layers[0]
-        every, callbacks = LOG_EVERY, []
+        ramp_up = config.ramp_up or (0, 0)
+        callbacks = [RampUp(*ramp_up)] if config.ramp_up else []
         if watch is not None:
-            every = WATCH_EVERY
 
             def look(epoch: int, logs: Any = None) -> None:
+                step = (epoch + 1) * LOG_EVERY - sum(ramp_up)
+                if step <= 0 or step % WATCH_EVERY:
+                    return
                 weights = distiller.trainable_variables
                 current = [keras.ops.copy(v) for v in weights]
                 distiller.optimizer.finalize_variable_values(weights)  # their moving averages
@@ -321,39 +331,43 @@ class Experiment:
                 for variable, value in zip(weights, current, strict=True):
                     variable.assign(value)
                 rmse = score(predictions, segment.test, segment.train).rmse
-                if not watch((epoch + 1) * every, rmse):
+                if not watch(step, rmse):
                     distiller.stop_training = True
 
-            callbacks = [keras.callbacks.LambdaCallback(on_epoch_end=look)]
+            callbacks.append(keras.callbacks.LambdaCallback(on_epoch_end=look))
         start = time.perf_counter()
         history = distiller.fit(
             rows.repeat(),
-            steps_per_epoch=every,
-            epochs=config.steps // every,
+            steps_per_epoch=LOG_EVERY,
+            epochs=(sum(ramp_up) + config.steps) // LOG_EVERY,
             verbose=0,
             shuffle=False,
             callbacks=callbacks,
         ).history
         seconds = time.perf_counter() - start
         curve = [
-            {"step": (i + 1) * every, **{term: values[i] for term, values in history.items()}}
+            {"step": (i + 1) * LOG_EVERY, **{term: values[i] for term, values in history.items()}}
             for i in range(len(history["loss"]))
         ]
         predictions = predict(student, segment.student_test)
         scores = score(predictions, segment.test, segment.train)
         cost = self._cost(genre, student, segment.student_test)
+        if watch is None:
+            cost = {**cost, **self._training_cost(built, distiller, (x, y))}
         row = {**asdict(scores), **cost, "train_seconds": seconds, "curve": curve}
         return Result(row, student, segment.encoder)
 
     def _training_rows(self, genre: str, segment: Segment, fields: tuple[str, ...]) -> Any:
         """What a student is trained on, with the teacher's targets: tensors, made once."""
         names = tuple(self.config.id_dropout)
-        key = (names, fields, self.teacher_path(genre))
+        key = (names, fields, self.teacher_path(genre), self.config.shuffled_targets)
         if key not in self._kept.rows:
             x: Any = id_variants(segment.student_train, names)
             if fields:
                 its_x = id_variants(segment.teacher_train, names)
                 trace = self._kept.targets(self._teacher_split(genre), its_x, fields)
+                if self.config.shuffled_targets:
+                    trace = of_other_rows(trace, 2 ** len(names))
                 x = attach(x, as_tensors(trace), fields)
             y = targets_of(segment.train, 2 ** len(names))
             rows = keras.tree.map_structure(keras.ops.convert_to_tensor, (x, y))
@@ -377,6 +391,8 @@ class Experiment:
     ) -> Distiller:
         # Loading the teacher draws random numbers, so it comes before the seed is set.
         teacher = self._teacher_split(genre) if methods.METHODS[name].teacher_fields else None
+        if teacher and self.config.random_interpreter:
+            teacher = randomly_interpreting(self.teacher(genre), teacher)
         segment = self.segment(genre)
         keras.utils.set_random_seed(seed)
         student = rating_model(self.config.student, segment.encoder, segment.train, "student")
@@ -405,6 +421,16 @@ class Experiment:
                 "params": model.count_params(),
                 "multiply_adds": multiply_adds(model, features),
                 "latency_ms": latency,
+            }
+        return self._kept.costs[name]
+
+    def _training_cost(self, name: str, distiller: Distiller, data: Any) -> dict[str, Any]:
+        """What the method adds while training, counted once for each compiled step."""
+        if name not in self._kept.costs:
+            weights = distiller.method.trainable_variables
+            self._kept.costs[name] = {
+                "method_params": sum(int(np.prod(v.shape)) for v in weights),
+                "train_multiply_adds": training_multiply_adds(distiller, data),
             }
         return self._kept.costs[name]
 

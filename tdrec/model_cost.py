@@ -1,4 +1,4 @@
-"""What it costs to serve a model: parameters, multiplications, file size and latency."""
+"""What it costs to serve and to train a model: parameters, multiplications, file, latency."""
 
 import os
 import tempfile
@@ -162,9 +162,30 @@ def multiply_adds(model: keras.Model, x: Any) -> int | None:
         The number; None where the graph does not show it, for it has loops, calls of functions or
         products of unknown shape.
     """
-    graph = _compiled(model).get_concrete_function(_batch(x, 1)).graph
-    counts = [_multiplications(operation) for operation in graph.get_operations()]
-    return None if any(count is None for count in counts) else sum(c for c in counts if c)
+    return _count(_compiled(model), _batch(x, 1))
+
+
+def training_multiply_adds(distiller: Any, data: Any) -> int | None:
+    """Multiplications of one row in a training step, forward and backward.
+
+    What is counted is what `multiply_adds` counts.
+
+    Args:
+        distiller: A built and compiled `tdrec.Distiller`.
+        data: Its data, `(x, y)` of shape `(N, ...)` each with N at least 1. Where they carry the
+            teacher's targets, the teacher's own forward pass is no part of the step.
+
+    Returns:
+        The number; None where the graph does not show it.
+    """
+
+    def gradients(batch: Any) -> Any:
+        with tf.GradientTape() as tape:
+            _, task_loss, terms = distiller.compute_losses(batch, ("student", "method"))
+            loss = task_loss + sum(terms.values())
+        return tape.gradient(loss, distiller.trainable_variables)
+
+    return _count(tf.function(gradients), keras.tree.map_structure(lambda part: part[:1], data))
 
 
 def save_keras(model: keras.Model, path: str | Path) -> None:
@@ -201,6 +222,26 @@ def _batch(x: Any, rows: int) -> Any:
         return tf.convert_to_tensor(np.resize(values, (rows, *values.shape[1:])))
 
     return keras.tree.map_structure(take, x)
+
+
+def _count(function: Any, batch: Any) -> int | None:
+    graph = function.get_concrete_function(batch).graph
+    counts = [_multiplications(operation) for operation in _needed(graph.outputs)]
+    return None if any(count is None for count in counts) else sum(c for c in counts if c)
+
+
+def _needed(outputs: Sequence[Any]) -> list[tf.Operation]:
+    """The operations that the outputs are made by: a gradient's graph has others, which never run.
+
+    The gradients of the teacher's frozen kernels are among those.
+    """
+    todo, found = [tensor.op for tensor in outputs], {}
+    while todo:
+        operation = todo.pop()
+        if id(operation) not in found:
+            found[id(operation)] = operation
+            todo += [tensor.op for tensor in operation.inputs]
+    return list(found.values())
 
 
 def _multiplications(operation: tf.Operation) -> int | None:

@@ -11,7 +11,7 @@ import platform
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -20,10 +20,18 @@ from typing import Any
 from absl import flags
 
 import tdrec
-from tdrec.config import LOG_EVERY, METHODS, REFERENCES, REGIMES, ExperimentConfig
+from tdrec.config import (
+    LOG_EVERY,
+    METHODS,
+    REFERENCES,
+    REGIMES,
+    VALIDATION_FRACTION,
+    ExperimentConfig,
+)
 from tdrec.data import Ratings, check_source, load, split_by_time
 from tdrec.quiet import quiet_stderr
 from tdrec.results import read_rows, replace_file, write_rows
+from tdrec.tuned_values import DEFAULT, TunedValues, read_tuned_values
 
 KNOWN_GENRES = (
     *("Action", "Adventure", "Animation", "Children", "Children's", "Comedy", "Crime"),
@@ -40,13 +48,17 @@ DENSE_TEST_ROWS = 500
 
 GROUPS = {
     "What to run": ("genre", "method", "seeds", "data", "out"),
-    "How to train": ("regime", "steps", "batch_size", "learning_rate", "embeddings"),
+    "How to train": ("regime", "tuned", "steps", "batch_size", "learning_rate", "embeddings"),
     "How to distil": ("rounds", "weight", "interaction_weight", "message_weight", "state_weight"),
     "Other": ("cache",),
 }
 
 flags.DEFINE_string("genre", "Drama", "One genre, a comma list, 'top8' or 'all' (> 500 test rows).")
-flags.DEFINE_string("method", "td", f"One of {', '.join(METHODS)}; a comma list; or 'all'.")
+flags.DEFINE_string(
+    "method",
+    "td",
+    f"One of {', '.join(METHODS)}; a comma list; 'all'; or 'auto': by validation for each genre.",
+)
 flags.DEFINE_integer("seeds", 3, "Students of each kind, with seeds 0 to N-1.", lower_bound=1)
 flags.DEFINE_string(
     "data",
@@ -57,6 +69,12 @@ flags.DEFINE_string(
 flags.DEFINE_string("out", "results", "Folder for results.jsonl, report.md, report.html, students.")
 flags.DEFINE_enum(
     "regime", "strong", list(REGIMES), "'strong': id dropout. 'paper': as the paper describes."
+)
+flags.DEFINE_string(
+    "tuned",
+    None,
+    "A study's tuned.json, whose values are used where no flag says otherwise, or 'none'. Default: "
+    "experiments/tuned/table3.json, if there is one that was tuned on the same data.",
 )
 flags.DEFINE_integer("steps", None, f"Training steps of a student, a multiple of {LOG_EVERY}.")
 flags.DEFINE_integer("batch_size", None, "Rows of a student's step.", lower_bound=1)
@@ -87,6 +105,32 @@ class Run:
     seed: int | None
 
 
+@dataclass(frozen=True)
+class Plan:
+    """How each method is trained on each genre."""
+
+    config: ExperimentConfig
+    tuned: TunedValues | None
+
+    def values(self, genre: str, method: str) -> dict[str, float]:
+        """The tuned values that are used: those that no flag decides."""
+        if self.tuned is None or method in REFERENCES:
+            return {}
+        rounds = {"td": {"rounds": self.config.arguments("td")["rounds"]}}
+        label = replace(self.config, methods=rounds).label(method)
+        values = self.tuned.of(self.config.regime, genre, label)
+        given = {name for name in ("steps", "learning_rate") if FLAGS[name].value is not None}
+        given |= {"validation_rmse", *self.config.methods.get(method, {})}
+        return {name: value for name, value in values.items() if name not in given}
+
+    def config_of(self, genre: str, method: str) -> ExperimentConfig:
+        """The configuration with the tuned values."""
+        from tdrec.tuning import with_tuned
+
+        values = self.values(genre, method)
+        return with_tuned(self.config, method, values) if values else self.config
+
+
 def main(argv: list[str]) -> int:
     """Parses the command line, makes the runs that are missing, and writes the report.
 
@@ -108,6 +152,10 @@ def main(argv: list[str]) -> int:
         check_source(FLAGS.data)
         ratings = load(FLAGS.data)
         genres = read_genres(FLAGS.genre, ratings)
+        auto = "auto" in _listed(FLAGS.method)
+        if auto:
+            check_validation_rows(genres, ratings)
+        tuned = read_tuned(ratings)
         out = Path(FLAGS.out)
         out.mkdir(parents=True, exist_ok=True)
     except (ValueError, OSError, flags.Error) as error:
@@ -115,14 +163,9 @@ def main(argv: list[str]) -> int:
         return 2
     for warning in ratings.warnings:
         print(f"\n*** {warning}\n", file=sys.stderr)
-    seeds = range(FLAGS.seeds)
-    runs: list[Run] = []
-    for genre in genres:
-        runs += [Run(genre, reference, None) for reference in REFERENCES]
-        runs += [Run(genre, method, seed) for method in methods for seed in seeds]
     command = f"python -m tdrec.run {shlex.join(argv[1:])}".strip()
     try:
-        run_all(ratings, config, runs, out, command)
+        run_all(ratings, Plan(config, tuned), genres, methods, out, command, auto)
     except KeyboardInterrupt:
         print(
             "\ntdrec: interrupted. What is finished is on disk, and the same command goes on.",
@@ -146,12 +189,12 @@ def help_text() -> str:
 
 
 def read_methods(text: str) -> tuple[str, ...]:
-    """The methods that were asked for; scratch is always among them, to compare with."""
+    """The methods that were asked for by name; scratch is always among them, to compare with."""
     names = METHODS if text == "all" else _listed(text)
     for name in names:
-        if name not in METHODS:
+        if name not in (*METHODS, "auto"):
             raise UsageError(
-                f"--method must name {', '.join(METHODS)} or 'all'. Received: {name!r}."
+                f"--method must name {', '.join(METHODS)}, 'auto' or 'all'. Received: {name!r}."
             )
     return tuple(m for m in METHODS if m in names or m == "scratch")
 
@@ -192,6 +235,35 @@ def read_genres(text: str, ratings: Ratings) -> tuple[str, ...]:
                 f"{name!r} with {test[name]} and {train[name]}. Large enough: {', '.join(usable)}."
             )
     return tuple(g for g in by_density if g in asked)
+
+
+def check_validation_rows(genres: Sequence[str], ratings: Ratings) -> None:
+    """Refuses to choose a method for a genre on too few rows."""
+    earlier = split_by_time(split_by_time(ratings).train, VALIDATION_FRACTION)
+    train, validation = earlier.train.genre_counts(), earlier.test.genre_counts()
+    for genre in genres:
+        if validation[genre] < MIN_TEST_ROWS or not train[genre]:
+            raise UsageError(
+                f"--method=auto needs {MIN_TEST_ROWS} validation rows of a genre, and training "
+                f"rows before them. Received: {genre!r} with {validation[genre]} and "
+                f"{train[genre]}. Name a method."
+            )
+
+
+def read_tuned(ratings: Ratings) -> TunedValues | None:
+    """The tuned values to use; None where there are none for these data and this regime."""
+    if FLAGS.tuned == "none" or (FLAGS.tuned is None and not DEFAULT.is_file()):
+        return None
+    tuned = read_tuned_values(FLAGS.tuned or DEFAULT)
+    if tuned.data == ratings.fingerprint and FLAGS.regime in tuned.values:
+        return tuned
+    if FLAGS.tuned is None:
+        return None
+    raise UsageError(
+        "--tuned must name values that were chosen on the same data and in the same regime. "
+        f"Received: {FLAGS.tuned}, of {', '.join(tuned.values) or 'no regime'} and data "
+        f"{tuned.data[:12]}, for {FLAGS.regime} and {ratings.fingerprint[:12]}. Write --tuned=none."
+    )
 
 
 def read_config() -> ExperimentConfig:
@@ -235,37 +307,101 @@ def read_config() -> ExperimentConfig:
 
 
 def run_all(
-    ratings: Ratings, config: ExperimentConfig, runs: list[Run], out: Path, command: str
+    ratings: Ratings,
+    plan: Plan,
+    genres: Sequence[str],
+    methods: Sequence[str],
+    out: Path,
+    command: str,
+    auto: bool,
 ) -> None:
     """Makes the runs that `results.jsonl` does not have yet, each written as it ends."""
     with quiet_tensorflow():
         from tdrec.experiment import Experiment
     from tqdm import tqdm
 
-    experiment = Experiment(ratings, config, cache_dir())
+    notes = []
+    chosen = choose(ratings, plan, genres, out) if auto else {}
+    for genre, (method, scores) in chosen.items():
+        figures = ", ".join(f"{plan.config.label(m)} {scores[m]:.4f}" for m in scores)
+        notes.append(
+            f"For {genre} auto chose {plan.config.label(method)}, by the RMSE on the latest "
+            f"{VALIDATION_FRACTION:.0%} of the training rows: {figures}."
+        )
+        print(notes[-1])
+    if len({method for method, _ in chosen.values()} | {"scratch"}) > 2:
+        notes.append("A genre has a result of what was chosen for it, and of no other choice.")
+    experiment = Experiment(ratings, plan.config, cache_dir())
     path = out / "results.jsonl"
-    done = {row["key"] for row in read_rows(path)} if path.exists() else set()
+    done = {(row["study"], row["key"]) for row in read_rows(path)} if path.exists() else set()
     about = describe(experiment)
-    keys = {run: experiment.key(run.genre, run.method, run.seed) for run in runs}
-    missing = [run for run in runs if keys[run] not in done]
+    runs: list[Run] = []
+    for genre in genres:
+        runs += [Run(genre, reference, None) for reference in REFERENCES]
+        of_genre = {*methods, *(chosen[genre][:1] if auto else ())}
+        runs += [
+            Run(genre, method, seed)
+            for method in METHODS
+            if method in of_genre
+            for seed in range(FLAGS.seeds)
+        ]
+    if plan.tuned is not None:
+        # Rows of other values are not to be compared with these.
+        about["study"] = f"{about['study']}-{plan.tuned.digest}"
+        pairs = {(run.genre, run.method) for run in runs if run.method not in REFERENCES}
+        used = sum(bool(plan.values(*pair)) for pair in pairs)
+        notes.append(
+            f"Tuned values from {plan.tuned.path} are used for {used} of {len(pairs)} pairs of "
+            "genre and method, where no flag says otherwise; the others have the defaults. "
+            "--tuned=none turns them off."
+        )
+        print(notes[-1])
+    experiments = {
+        run: experiment.with_config(plan.config_of(run.genre, run.method)) for run in runs
+    }
+    keys = {run: experiments[run].key(run.genre, run.method, run.seed) for run in runs}
+    missing = [run for run in runs if (about["study"], keys[run]) not in done]
     print(f"{len(runs) - len(missing)} of {len(runs)} runs are done already; {len(missing)} to go.")
     for run in (bar := tqdm(missing, unit="run", leave=False)):
-        bar.set_description(f"{run.genre} {config.label(run.method)}")
-        result = experiment.run(run.genre, run.method, run.seed)
-        row = {**result.row, **about}
+        label = plan.config.label(run.method)
+        bar.set_description(f"{run.genre} {label}")
+        result = experiments[run].run(run.genre, run.method, run.seed)
+        row = {**result.row, **about, "label": label}
+        row |= {
+            "config": asdict(experiments[run].config),
+            "tuned": plan.values(run.genre, run.method),
+        }
         if result.model is not None and result.encoder is not None:
-            row["model"] = str(save_student(result, out, about["study"]).relative_to(out))
+            saved = save_student(replace(result, row=row), out, about["study"])
+            row["model"] = str(saved.relative_to(out))
             row["model_bytes"] = (out / row["model"]).stat().st_size
         elif run.method == "teacher":
             row["model_bytes"] = experiment.teacher_path(run.genre).stat().st_size
         write_rows(path, [*(read_rows(path) if path.exists() else []), row])
         bar.set_postfix(rmse=f"{row['rmse']:.4f}")
     overall = experiment.all_genres()
-    note = (
+    notes.append(
         f"On all evaluation rows of all genres the teacher's RMSE is {overall['teacher']:.4f}, and "
         f"that of a bias model fitted on all training rows {overall['bias']:.4f}."
     )
-    report(path, out, about["study"], command, [note])
+    report(path, out, about["study"], command, notes)
+
+
+def choose(
+    ratings: Ratings, plan: Plan, genres: Sequence[str], out: Path
+) -> dict[str, tuple[str, dict[str, float]]]:
+    """For each genre the method that is best on validation rows, and the RMSE of each on them."""
+    with quiet_tensorflow():
+        from tdrec.auto import earlier_experiment, validation_scores
+
+    print("auto: training one student of each method without the validation rows.")
+    experiment = earlier_experiment(ratings, plan.config, cache_dir())
+    chosen = {}
+    for genre in genres:
+        configs = {method: plan.config_of(genre, method) for method in METHODS}
+        scores = validation_scores(experiment, genre, configs, out / "validation.json")
+        chosen[genre] = (min(scores, key=scores.__getitem__), scores)
+    return chosen
 
 
 def report(path: Path, out: Path, study: str, command: str, notes: list[str]) -> None:

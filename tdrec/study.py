@@ -6,7 +6,6 @@ Example:
 """
 
 import importlib.util
-import json
 import os
 import shlex
 import subprocess
@@ -31,6 +30,7 @@ from tdrec.run import (
     read_genres,
 )
 from tdrec.study_plan import Study, Unit, find, units
+from tdrec.tuned_values import tuned_values_text
 
 GENRES, SEEDS = "top8", 5
 """Where a study's defaults are not those of `tdrec.run`."""
@@ -160,16 +160,11 @@ def report(
     from tdrec.study_report import write_study_report
 
     write_rows(out / "results.jsonl", rows)
-    tuned: dict[str, Any] = {}
-    for row in rows:
-        if row["tuned"]:
-            place = tuned.setdefault(row["regime"], {}).setdefault(row["setting"], {})
-            place.setdefault(row["genre"], {})[row["label"]] = row["tuned"]
-    replace_file(out / "tuned.json", json.dumps(tuned, indent=1))
     command = f"python -m tdrec.study {shlex.join(argv[1:])}"
     written = write_study_report(
         out, rows, command=command, title=study.title, notes=list(study.notes)
     )
+    replace_file(out / "tuned.json", tuned_values_text(rows))
     print("\n".join(str(path) for path in written))
 
 

@@ -4,7 +4,7 @@ import hashlib
 import importlib.util
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +23,33 @@ class Arm:
         arguments: Arguments that differ from the defaults, such as `{"rounds": 0}`. They are not
             tuned; the method's other weights are.
         label: How the report names it. Default: the method's name, TD with its rounds.
+        changes: What changes in the `ExperimentConfig` for this arm alone, such as
+            `{"ramp_up": (1000, 500)}`. It needs a label.
+
+    Raises:
+        ValueError: If there is no such method, or no such field to change, or the label is missing.
     """
 
     method: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
     label: str = ""
+    changes: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise ValueError(
                 f"An arm's method must be one of {', '.join(METHODS)}. Received: {self.method!r}."
+            )
+        known = {each.name for each in fields(ExperimentConfig)} - {"regime", "methods"}
+        if unknown := set(self.changes) - known:
+            raise ValueError(
+                f"An arm's changes must be of {', '.join(sorted(known))}. "
+                f"Received: {', '.join(sorted(unknown))}."
+            )
+        if self.changes and not self.label:
+            raise ValueError(
+                "An arm that changes the configuration must have a label, to be told from the "
+                f"method's own. Received: {self.method} with {dict(self.changes)}."
             )
 
     @property
@@ -151,4 +168,6 @@ def units(study: Study, regimes: Sequence[str], genres: Sequence[str]) -> Iterat
                     yield Unit(regime, setting, genre, reference, base)
                 for arm in study.arms:
                     methods = {**base.methods, arm.method: dict(arm.arguments)}
-                    yield Unit(regime, setting, genre, arm, replace(base, methods=methods))
+                    yield Unit(
+                        regime, setting, genre, arm, replace(base, methods=methods, **arm.changes)
+                    )

@@ -13,15 +13,12 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from tdrec.data import Ratings, split_by_time
+from tdrec.auto import earlier_experiment
+from tdrec.data import Ratings
 from tdrec.experiment import Experiment
 from tdrec.results import replace_file
 from tdrec.study_plan import Unit
 from tdrec.tuning import tune, with_tuned
-
-VALIDATION_FRACTION = 0.2
-"""Share of the training rows, the latest, that trials are compared on. The latest tenth alone has
-few users who are known, and on four rolling cuts of MovieLens 100K it was the odd one out."""
 
 
 class Worker:
@@ -125,8 +122,7 @@ class Worker:
             if rows == "all rows":
                 made = Experiment(self.ratings, base, self.cache_dir)
             else:
-                train = split_by_time(self.ratings).train
-                made = Experiment(train, base, self.cache_dir, VALIDATION_FRACTION)
+                made = earlier_experiment(self.ratings, base, self.cache_dir)
             others = {k: v for k, v in self._experiments.items() if k[1:] == name[1:]}
             self._experiments = {**others, name: made}
         return self._experiments[name]

@@ -113,10 +113,19 @@ class Total:
 
 @dataclass(frozen=True)
 class Cost:
-    """Medians over a label's runs."""
+    """Medians over a label's runs.
+
+    Attributes:
+        params, multiply_adds: Of the model that is served; multiplications of one prediction.
+        method_params: Parameters of the method's own layers, which are needed in training alone.
+        train_multiply_adds: Multiplications of one row in a training step, forward and backward.
+        model_bytes, latency_ms, train_seconds: Of its file, of one batch, of one run.
+    """
 
     params: float | None
     multiply_adds: float | None
+    method_params: float | None
+    train_multiply_adds: float | None
     model_bytes: float | None
     latency_ms: float | None
     train_seconds: float | None

@@ -11,12 +11,14 @@ from keras import ops
 
 from tdrec import losses
 from tdrec.communication import State, communicate
+from tdrec.label_distillation import LabelDistillation
 from tdrec.method import (
     Method,
     Middle,
     Tensor,
     between_states,
     check_not_negative,
+    check_positive,
     make_decoder,
     make_encoder,
 )
@@ -27,16 +29,17 @@ from tdrec.model_split import Trace
 class TalkingModels(Method):
     r"""TD: student and teacher talk for k rounds, and the student learns from the answers.
 
-    $w_1 L_{interact} + w_2 L_{MC} + w_3 L_{SC}$ with
+    $w_1 L_{interact} + w_2 L_{MC} + w_3 L_{SC} + w_4 L_{logit}$ with
 
     - $L_{interact} = \sum_{i=1}^{k} d(\{s_g; e_g\}_i, D_g(m_h^i))$ over the rounds;
     - $L_{MC} = d(m_g^0, m_h^0)$, the consistency of the messages that both models encode from x;
-    - $L_{SC} = d(\{s_g; e_g\}, D_g(m_h^0)) + d(\{s_h; e_h\}, D_h(m_g^0))$, that of the states.
+    - $L_{SC} = d(\{s_g; e_g\}, D_g(m_h^0)) + d(\{s_h; e_h\}, D_h(m_g^0))$, that of the states;
+    - $L_{logit} = d(y_g, y_h)$, label distillation, which the paper's TD does without.
 
     $d$ is a mean over a state's features, summed over the two states. With `rounds=0` only the two
     consistency losses are left ("No interactions" in the paper's tables). A weight of 0 drops a
     loss and all that only it needs. The terms are `interaction_loss_1` to `_k`, one a round,
-    `message_loss` and `state_loss`.
+    `message_loss`, `state_loss` and `label_loss`.
 
     Args:
         rounds: $k \ge 0$. Default 2.
@@ -53,6 +56,11 @@ class TalkingModels(Method):
         target: What a round's answer is compared with: `"latest"`, the student's state after the
             round before, as Algorithm 1 prints it (line 17), or `"original"`, its state from x.
             Default `"latest"`.
+        interpret: Whether the teacher's own middle is run on what the teacher decoded. With False,
+            a control, it answers with the decoded states as they are. Default True.
+        label_weight: $w_4 \ge 0$. Default 0: no label distillation.
+        task: As in `LabelDistillation`. Default `"regression"`.
+        temperature: As in `LabelDistillation`. Default 1.
         **kwargs: Those of `keras.layers.Layer`.
 
     Raises:
@@ -66,7 +74,7 @@ class TalkingModels(Method):
         $L_{SC}$ and $w_3$ to $L_{MC}$; the weights here follow section 3.4.
     """
 
-    teacher_fields = ("low", "high")
+    teacher_fields: tuple[str, ...] = ("low", "high")
 
     def __init__(
         self,
@@ -81,6 +89,10 @@ class TalkingModels(Method):
         distance: str = "l2",
         noise: float = 0.0,
         target: str = "latest",
+        interpret: bool = True,
+        label_weight: float = 0.0,
+        task: str = "regression",
+        temperature: float = 1.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -99,6 +111,16 @@ class TalkingModels(Method):
         self.distance = distance
         self.noise = check_not_negative("noise", noise)
         self.target = target
+        self.interpret = interpret
+        self.label_weight = check_not_negative("label_weight", label_weight)
+        self.task = losses.check_task(task)
+        self.temperature = check_positive("temperature", temperature)
+        self._labels: Any = None
+        if label_weight:
+            self._labels = LabelDistillation(
+                label_weight, task, temperature, dtype=self.dtype_policy
+            )
+            self.teacher_fields = ("low", "high", "prediction")
         self._distance = losses.get(distance)
         self._round_terms = tuple(
             f"interaction_loss_{i}" for i in range(1, rounds + 1) if interaction_weight > 0
@@ -110,15 +132,19 @@ class TalkingModels(Method):
         )
         if not self.terms:
             raise ValueError(
-                "TalkingModels must keep at least one loss. Received: "
+                "TalkingModels must keep at least one loss of its own. Received: "
                 f"rounds={rounds}, interaction_weight={interaction_weight}, "
                 f"message_weight={message_weight}, state_weight={state_weight}. "
-                "Use Scratch() for no distillation."
+                "Use Scratch() for no distillation, LabelDistillation() for that alone."
             )
+        if self._labels:
+            self.terms += self._labels.terms
         if noise:
             self.seed_generator = keras.random.SeedGenerator()
 
     def build(self, student: Trace, teacher: Trace) -> None:
+        if self._labels:
+            self._labels.build(student, teacher)
         self.student_encoder = make_encoder(self, "student_encoder", student)
         self.teacher_encoder = make_encoder(self, "teacher_encoder", teacher)
         self.student_decoder: Any = None
@@ -148,7 +174,7 @@ class TalkingModels(Method):
         talk = communicate(
             own,
             student_middle=student_middle,
-            teacher_middle=teacher_middle,
+            teacher_middle=teacher_middle if self.interpret else None,
             student_encoder=acting(self.student_encoder),
             student_decoder=acting(self.student_decoder),
             teacher_encoder=acting(self.teacher_encoder),
@@ -172,6 +198,8 @@ class TalkingModels(Method):
                 between(own, self.student_decoder(answer, training=training))
                 + between(its, decoded[0])
             )
+        if self._labels:
+            terms |= self._labels.compute_loss(student, teacher, sample_weight=sample_weight)
         return terms
 
     def _add_noise(self, state: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from tdrec.models.id_dropout import id_variants, variant_shares
 from tdrec.models.rating_mlp import rating_mlp
 from tdrec.teacher_targets import batches
 
-VALIDATION_FRACTION = 0.3
+LATEST = 0.3
 """Share of the training rows, the latest, on which the number of epochs is chosen: with fewer, most
 are of the few users who came last, and nearly all of users who have no other rows."""
 
@@ -139,7 +139,7 @@ def restart(
 
 
 def _best_epochs(train: Ratings, config: ExperimentConfig) -> int:
-    earlier = split_by_time(train, VALIDATION_FRACTION)
+    earlier = split_by_time(train, LATEST)
     trainer = _Trainer(earlier.train, config)
     history = trainer.fit(
         trainer.ratings,

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tdrec.config import METHOD_DEFAULTS, ExperimentConfig
+from tdrec.config import ExperimentConfig
 from tdrec.experiment import Experiment
 
 MAX_STEPS = 480
@@ -34,6 +34,7 @@ WEIGHTS: Mapping[str, Mapping[str, tuple[float, float]]] = {
         "interaction_weight": (0.1, 100.0),
         "message_weight": (0.1, 100.0),
         "state_weight": (0.1, 100.0),
+        "label_weight": (0.1, 30.0),
     },
 }
 """The range of each weight of a method; all ranges are searched on a logarithmic scale."""
@@ -53,8 +54,8 @@ def tune(
     Args:
         experiment: Of training rows alone: what it evaluates on are the validation rows.
         genre: The genre.
-        method: The method's short name. Its weights that are 0 in the experiment's configuration
-            stay 0.
+        method: The method's short name. Its weights that are 0 or missing in the experiment's
+            configuration stay so.
         trials: How many, those that were pruned included.
         journal: Optuna's journal file. Trials that are in it are not repeated: a search that was
             killed goes on and ends as if it had not been.
@@ -82,7 +83,7 @@ def tune(
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
     arguments = experiment.config.arguments(method)
-    weights = {k: v for k, v in WEIGHTS[method].items() if arguments.get(k, 1.0) > 0}
+    weights = {k: v for k, v in WEIGHTS[method].items() if arguments.get(k, 0.0) > 0}
     drops_users = "user" in experiment.config.id_dropout
     search = optuna.create_study(
         storage=JournalStorage(JournalFileBackend(str(journal))),
@@ -161,4 +162,5 @@ def _defaults(
     first = {"learning_rate": config.learning_rate}
     if "user" in config.id_dropout:
         first["user_dropout"] = config.id_dropout["user"]
-    return {**first, **{name: METHOD_DEFAULTS[method][name] for name in weights}}
+    arguments = config.arguments(method)
+    return {**first, **{name: arguments[name] for name in weights}}

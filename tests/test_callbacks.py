@@ -232,6 +232,29 @@ def test_ramp_up_with_scaled_losses():
         np.testing.assert_allclose(value, after.numpy(), rtol=1e-6)
 
 
+def test_stages_are_traced_once_for_all_runs(monkeypatch):
+    distiller = make(run_eagerly=False)
+    traced, real = [], Distiller.compute_losses
+
+    def counted(self, data, learning=()):
+        traced.append(learning)
+        return real(self, data, learning)
+
+    monkeypatch.setattr(Distiller, "compute_losses", counted)
+    stages = [("student",), ("method",), PARTS]
+    for _ in range(3):
+        distiller.optimizer.iterations.assign(0)
+        fit(distiller, RampUp(2, 2), steps=6)
+    # A new distiller's first step is traced twice, since it makes the optimizer's variables.
+    assert traced == [stages[0], *stages]
+    # What is compiled anew must not take up a step of before.
+    distiller.compile(keras.optimizers.SGD(0.0), loss="mse")
+    before = [v.numpy() for v in distiller.student_layers[0].variables]
+    fit(distiller, RampUp(2, 2), steps=6)
+    assert traced[4:] == stages
+    assert all(same(before, [v.numpy() for v in distiller.student_layers[0].variables]))
+
+
 def test_a_method_that_learns_nothing_has_no_stage_of_its_own():
     with pytest.raises(ValueError, match="LabelDistillation, which has none. Use codec_steps=0"):
         fit(make(LabelDistillation()), RampUp(1, 1))

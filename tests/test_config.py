@@ -1,5 +1,7 @@
 from dataclasses import replace
 
+import pytest
+
 from tdrec import methods
 from tdrec.config import METHOD_DEFAULTS, METHODS, REGIMES
 
@@ -22,3 +24,9 @@ def test_labels_tell_variants_apart():
 def test_the_paper_regime_has_no_id_dropout():
     assert REGIMES["strong"].id_dropout["user"] > 0
     assert not REGIMES["paper"].id_dropout
+
+
+@pytest.mark.parametrize("ramp_up", [(30, 20), (20, -20), (20,)])
+def test_a_ramp_up_is_of_whole_executions(ramp_up):
+    with pytest.raises(ValueError, match=r"two multiples of 20.* Received: \("):
+        replace(REGIMES["strong"], ramp_up=ramp_up)

@@ -47,6 +47,8 @@ def test_every_method_gives_a_student_with_a_finite_rmse(experiment, method):
     assert row["n_train"] == len(experiment.holdout.train.of_genre("Drama"))
     assert row["n_test"] == len(experiment.holdout.test.of_genre("Drama"))
     assert row["params"] == result.model.count_params()
+    assert (row["method_params"] > 0) == (method not in ("scratch", "ld"))
+    assert row["train_multiply_adds"] > row["multiply_adds"] > 0
     assert [point["step"] for point in row["curve"]] == [20]
     # The RMSE is that of the student that is handed over.
     test = experiment.holdout.test.of_genre("Drama")
@@ -77,6 +79,9 @@ def test_a_seed_gives_the_same_student_in_any_order(ratings, cache, experiment):
         assert mine["rmse"] == theirs["rmse"]
         assert mine["curve"] == theirs["curve"]
     assert one[0]["rmse"] != one[1]["rmse"]
+    keras.utils.set_random_seed(9)  # as another run would
+    again = experiment.run("Drama", "td", 0).row
+    assert again["curve"] == one[0]["curve"]
 
 
 def test_the_teacher_is_cached_and_a_changed_one_is_another(ratings, cache, experiment):
@@ -129,6 +134,16 @@ def test_another_configuration_shares_the_compiled_step_and_changes_the_student(
     assert experiment.with_config(other).distiller("Drama", "ld", 0).method.weight == 9.0
 
 
+def test_label_distillation_in_td_has_its_own_weight(experiment):
+    losses = []
+    for weight in (1.0, 2.0):
+        methods = {"td": {"rounds": 0, "label_weight": weight}}
+        row = experiment.with_config(replace(SMALL, methods=methods)).run("Drama", "td", 0).row
+        losses.append(row["curve"][0]["label_loss"])
+    # The logged terms have their weights; twice the weight also brings the student a bit nearer.
+    assert losses[1] / losses[0] == pytest.approx(2.0, rel=0.15)
+
+
 def test_whoever_watches_sees_the_student_that_would_be_used(experiment):
     longer = experiment.with_config(replace(SMALL, steps=120))
     seen = []
@@ -142,6 +157,26 @@ def test_whoever_watches_sees_the_student_that_would_be_used(experiment):
     assert row["rmse"] == pytest.approx(seen[-1][1], abs=1e-6)
     short = experiment.with_config(replace(SMALL, steps=80)).run("Drama", "scratch", 0).row
     assert short["rmse"] == pytest.approx(row["rmse"], abs=1e-6)
+
+
+def test_a_ramp_up_comes_before_the_steps_and_leaves_nothing_behind(experiment):
+    plain = experiment.run("Drama", "td", 0).row
+    ramp = experiment.with_config(replace(SMALL, ramp_up=(40, 20), steps=80))
+    seen = []
+    row = ramp.run("Drama", "td", 0, lambda step, rmse: seen.append((step, rmse)) or True).row
+    assert [step for step, _ in seen] == [40, 80]
+    assert row["rmse"] == pytest.approx(seen[-1][1], abs=1e-6)
+    curve = row["curve"]
+    assert [point["step"] for point in curve] == [20, 40, 60, 80, 100, 120, 140]
+    assert [point["message_loss"] > 0 for point in curve] == [False] * 2 + [True] * 5
+    again = ramp.run("Drama", "td", 0).row
+    assert (again["rmse"], again["curve"]) == (row["rmse"], curve)
+    after = experiment.run("Drama", "td", 0).row
+    assert (after["rmse"], after["curve"]) == (plain["rmse"], plain["curve"])
+    # Alone, the student learns as from scratch.
+    alone = experiment.with_config(replace(SMALL, steps=40)).run("Drama", "scratch", 0).row["curve"]
+    for point, other in zip(curve, alone, strict=False):
+        assert point["task_loss"] == pytest.approx(other["task_loss"], rel=1e-5)
 
 
 def test_fewer_rows_are_among_those_of_more(experiment):

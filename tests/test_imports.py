@@ -20,8 +20,11 @@ ALLOWED = {
     "model_split": set(),
     "communication": {"losses", "messages", "model_split"},
     "method": {"communication", "losses", "messages", "model_split"},
-    "talking_models": {"communication", "losses", "method", "model_split"},
-    "methods": {"losses", "method", "model_split", "talking_models"},
+    "label_distillation": {"losses", "method", "model_split"},
+    "talking_models": {
+        *("communication", "label_distillation", "losses", "method", "model_split"),
+    },
+    "methods": {"label_distillation", "losses", "method", "model_split", "talking_models"},
     "fingerprint": {"model_split"},
     "teacher_reference": {"fingerprint", "model_split"},
     "teacher_targets": {"fingerprint", "model_split"},
@@ -41,15 +44,17 @@ ALLOWED = {
     "data": set(),
     "evaluation": {"data"},
     "config": set(),
+    "controls": {"model_split"},
     "results": set(),
     "statistics": set(),
     "paper_tables": set(),
     "summary": {"paper_tables", "results"},
     "study_summary": {"results", "statistics", "summary"},
+    "study_auto": {"page", "statistics", "study_summary", "summary"},
     "study_plots": {"drawing", "plots", "statistics", "study_summary", "summary"},
     "study_report": {
-        *("drawing", "page", "paper_tables", "plots", "results", "statistics", "study_claims"),
-        *("study_plots", "study_summary", "summary"),
+        *("drawing", "page", "paper_tables", "plots", "results", "statistics", "study_auto"),
+        *("study_claims", "study_plots", "study_summary", "summary"),
     },
     "study_claims": {"statistics", "study_summary", "summary"},
     "drawing": {"summary"},
@@ -58,8 +63,8 @@ ALLOWED = {
     "report": {"drawing", "page", "paper_tables", "plots", "results", "summary"},
 }
 ENDS = {
-    *("experiment", "teacher_training", "tuning", "study_plan", "study_worker"),
-    *("run", "doctor", "study", "integrations"),
+    *("auto", "experiment", "teacher_training", "tuning", "study_plan", "study_worker"),
+    *("tuned_values", "run", "doctor", "study", "integrations"),
 }
 MAY_IMPORT_TENSORFLOW = {
     "balance",

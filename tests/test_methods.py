@@ -65,6 +65,10 @@ UNUSUAL = {
         "distance": "cosine",
         "noise": 0.1,
         "target": "original",
+        "interpret": False,
+        "label_weight": 0.5,
+        "task": "classes",
+        "temperature": 2.0,
     },
 }
 
@@ -220,6 +224,49 @@ def test_talking_models_equals_numpy(rounds, target):
         assert len(expected) == rounds + 2
         assert set(lesson.method.terms) == set(expected)
         assert_terms(lesson.terms(sample_weight=weight), expected)
+
+
+@pytest.mark.parametrize("rounds", [0, 1, 3])
+def test_a_teacher_that_does_not_interpret_sends_back_what_it_decoded(rounds):
+    lesson = Lesson(TalkingModels(rounds, **SIZES, interpret=False))
+    student, teacher = lesson.numpy_traces()
+    g, h = lesson.speakers()
+    decoded = {}
+
+    def decode(message):
+        low, high = h.decode(message)
+        decoded[low.tobytes()] = high
+        return low, high
+
+    silent = h._replace(decode=decode, middle=lambda low: decoded[low.tobytes()])
+    expected = reference.talking_models(student[:2], teacher[:2], g, silent, rounds)
+    assert_terms(lesson.terms(), expected)
+    if rounds:
+        interpreted = lesson.numpy_talk(rounds)["interaction_loss_1"]
+        assert abs(expected["interaction_loss_1"] - interpreted) > 1e-3
+
+
+@pytest.mark.parametrize("weight", [None, SAMPLE_WEIGHT], ids=["plain", "weighted"])
+@pytest.mark.parametrize("task", ["regression", "classes"])
+def test_label_distillation_is_added_to_talking_models(task, weight):
+    method = TalkingModels(1, **SIZES, label_weight=0.7, task=task, temperature=2.0)
+    lesson = Lesson(method, outputs=3)
+    student, teacher = (trace[2] for trace in lesson.numpy_traces())
+    values = (
+        reference.l2(student, teacher)
+        if task == "regression"
+        else reference.kl(teacher, student, 2.0)
+    )
+    expected = lesson.numpy_talk(1, weight=weight)
+    assert method.teacher_fields == ("low", "high", "prediction")
+    expected["label_loss"] = 0.7 * reference.mean(values, weight)
+    assert_terms(lesson.terms(sample_weight=weight), expected)
+
+
+def test_without_label_distillation_the_teachers_prediction_is_not_read():
+    method = TalkingModels(1, **SIZES)
+    assert method.teacher_fields == ("low", "high")
+    assert "label_loss" not in method.terms
 
 
 def test_targets_differ_from_the_second_round_on():
@@ -431,9 +478,12 @@ def test_unknown_method_lists_the_valid_ones():
         (lambda: TalkingModels(noise=-0.1), "`noise` must be at least 0. Received: -0.1"),
         (lambda: TalkingModels(state_weight=-1), "`state_weight` must be at least 0. Received: -1"),
         (lambda: TalkingModels(message_weight=float("nan")), "at least 0. Received: nan"),
+        (lambda: TalkingModels(label_weight=-1), "`label_weight` must be at least 0. Received: -1"),
+        (lambda: TalkingModels(task="clicks"), "regression, binary, classes. Received: 'cli"),
+        (lambda: TalkingModels(temperature=0), "`temperature` must be positive. Received: 0"),
         (
             lambda: TalkingModels(0, message_weight=0, state_weight=0),
-            r"at least one loss. Received: rounds=0.*Use Scratch\(\)",
+            r"at least one loss of its own. Received: rounds=0.*Use Scratch\(\)",
         ),
     ],
 )

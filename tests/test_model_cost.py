@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from small_models import inputs_and_ratings, small_model
+from small_models import inputs_and_ratings, small_model, student_and_teacher
+from tdrec.distiller import Distiller
+from tdrec.methods import FitNet, LabelDistillation, Scratch, TalkingModels
 from tdrec.model_cost import (
     Comparison,
     ModelCost,
@@ -14,8 +16,10 @@ from tdrec.model_cost import (
     latency_ms,
     multiply_adds,
     save_keras,
+    training_multiply_adds,
 )
 from tdrec.models.rating_mlp import rating_mlp
+from tdrec.teacher_targets import attach
 
 
 class Sleeper(keras.Model):
@@ -52,6 +56,53 @@ def test_rows_are_repeated_to_fill_a_batch_and_cut_to_fit():
     np.testing.assert_array_equal(batches[0], x[[0, 1, 2, 0, 1]])
     latency_ms([(Sleeper(0, batches), x)], rows=2, repeats=1)
     np.testing.assert_array_equal(batches[-1], x[:2])
+
+
+# Of the student 3 -> 5 -> 4 -> 1: the prediction, the gradients of all kernels, and those of the
+# inputs of all layers but the first.
+FORWARD = 15 + 20 + 4
+ALONE = 2 * FORWARD + 20 + 4
+ENCODERS = {"student": (5 + 4) * 6, "teacher": (7 + 6) * 6}
+DECODERS = {"student": 6 * (5 + 4), "teacher": 6 * (7 + 6)}
+# Each module costs its product, and as much for its kernel's and for its input's gradient. What the
+# teacher encodes of x is constant, and so has no gradient; its middle has no kernel to learn.
+CONSISTENCY = 3 * ENCODERS["student"] + 2 * ENCODERS["teacher"]
+CONSISTENCY += 3 * DECODERS["student"] + 3 * DECODERS["teacher"]
+ROUND = 3 * DECODERS["teacher"] + 2 * 7 * 6 + 3 * ENCODERS["teacher"] + 3 * DECODERS["student"]
+NEXT_ROUND = ROUND + 3 * 5 * 4 + 3 * ENCODERS["student"]
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [
+        (Scratch(), ALONE),
+        (LabelDistillation(), ALONE),
+        (FitNet(linear=True), ALONE + 2 * (7 + 6) * (5 + 4)),
+        (TalkingModels(0, message_dim=6, linear=True), ALONE + CONSISTENCY),
+        # The first round's decoding by the teacher serves the consistency of states too.
+        (
+            TalkingModels(1, message_dim=6, linear=True),
+            ALONE + CONSISTENCY + ROUND - 3 * DECODERS["teacher"],
+        ),
+        (
+            TalkingModels(2, message_dim=6, linear=True),
+            ALONE + CONSISTENCY + ROUND - 3 * DECODERS["teacher"] + NEXT_ROUND,
+        ),
+    ],
+    ids=["scratch", "ld", "fitnet", "td-0", "td-1", "td-2"],
+)
+def test_multiply_adds_of_a_training_step(method, expected):
+    student, teacher = student_and_teacher()
+    x, y = inputs_and_ratings()
+    fields = method.teacher_fields
+    distiller = Distiller(student, teacher, method)
+    distiller.compile("sgd", loss="mse")
+    rows = attach(x, teacher(x), fields) if fields else x
+    distiller.train_on_batch(rows, y)
+    assert training_multiply_adds(distiller, (rows, y)) == expected
+    if fields:  # the teacher is run, its last layer for its prediction alone
+        its = 3 * 7 + 7 * 6 + (6 if "prediction" in fields else 0)
+        assert training_multiply_adds(distiller, (x, y)) == expected + its
 
 
 def test_multiply_adds_of_the_paper_s_models():

@@ -123,6 +123,161 @@ def test_an_interrupted_study_ends_with_the_same_figures(call, tmp_path, monkeyp
     assert whole == stopped
 
 
+@pytest.fixture
+def two_methods(monkeypatch):
+    monkeypatch.setattr(run, "METHODS", ("scratch", "ld"))  # TD takes long to compile
+
+
+def test_auto_trains_what_is_best_on_validation_rows(call, tmp_path, data, cache, two_methods):
+    from tdrec.experiment import Experiment
+
+    assert call("--genre=War", "--method=auto", "--seeds=1") == 0
+    config = replace(REGIMES["strong"], steps=20)
+    earlier = Experiment(split_by_time(load(data)).train, config, cache, 0.2)
+    expected = {method: earlier.run("War", method, 0).row["rmse"] for method in ("scratch", "ld")}
+    found = json.loads((tmp_path / "out" / "validation.json").read_text())
+    assert found == {
+        earlier.key("War", method, 0): pytest.approx(rmse, abs=1e-6)
+        for method, rmse in expected.items()
+    }
+    best = min(expected, key=expected.get)
+    methods = {row["method"] for row in rows_of(tmp_path / "out")}
+    assert methods == {"bias", "teacher", "scratch", best}
+    label = {"ld": "LD", "scratch": "Scratch"}[best]
+    assert f"For War auto chose {label}" in (tmp_path / "out" / "report.md").read_text()
+    # What is on disk is not trained again: with other figures the choice is another.
+    for best, other in (("ld", "scratch"), ("scratch", "ld")):
+        figures = {earlier.key("War", best, 0): 0.5, earlier.key("War", other, 0): None}
+        (tmp_path / "validation.json").write_text(json.dumps(figures))
+        with flagsaver.flagsaver(cache=cache):
+            chosen = run.choose(load(data), run.Plan(config, None), ["War"], tmp_path)
+        assert chosen == {"War": (best, {best: 0.5, other: float("inf")})}
+
+
+def test_auto_does_not_see_evaluation_rows(call, tmp_path, data, two_methods, monkeypatch):
+    assert call("--genre=War", "--method=auto", "--seeds=1", out="clean") == 0
+    ratings = load(data)
+    values = np.where(ratings.timestamps >= split_by_time(ratings).cut, 0.5, ratings.values)
+    poisoned = replace(ratings, values=values.astype(np.float32))
+    monkeypatch.setattr(run, "load", lambda source: poisoned)
+    assert call("--genre=War", "--method=auto", "--seeds=1", out="poisoned") == 0
+    clean, other = (
+        json.loads((tmp_path / name / "validation.json").read_text())
+        for name in ("clean", "poisoned")
+    )
+    assert clean == other
+    clean_rows, other_rows = (rows_of(tmp_path / name) for name in ("clean", "poisoned"))
+    assert [row["method"] for row in clean_rows] == [row["method"] for row in other_rows]
+    for row, poisoned_row in zip(clean_rows, other_rows, strict=True):
+        assert row.get("curve") == poisoned_row.get("curve")
+        assert row["rmse"] != poisoned_row["rmse"]
+
+
+def test_auto_needs_validation_rows(call, data, monkeypatch, capsys):
+    monkeypatch.setattr(run, "VALIDATION_FRACTION", 0.001)
+    validation = split_by_time(split_by_time(load(data)).train, 0.001).test.genre_counts()["War"]
+    assert call("--genre=War", "--method=auto") == 2
+    error = capsys.readouterr().err
+    assert "--method=auto needs 20 validation rows" in error
+    assert f"Received: 'War' with {validation} and " in error
+
+
+TUNED = {"learning_rate": 0.01, "steps": 40, "user_dropout": 0.6, "validation_rmse": 0.9}
+
+
+@pytest.fixture
+def tuned_file(tmp_path, data):
+    """A file of tuned values; of the data that the command reads unless another hash is given."""
+
+    def write(sha256=None, labels=("Scratch", "LD", "TD k=2"), **values):
+        chosen = {label: {**TUNED, **values} for label in labels}
+        chosen["LD"]["weight"] = 9.0
+        text = {
+            "study": "table3",
+            "data": {"name": "small", "sha256": sha256 or load(data).fingerprint},
+            "tuned": {"strong": {"": {"War": chosen}}},
+        }
+        path = tmp_path / "tuned.json"
+        path.write_text(json.dumps(text))
+        return path
+
+    return write
+
+
+def test_tuned_values_are_used_where_no_flag_says_otherwise(
+    call, tmp_path, tuned_file, data, cache, capsys
+):
+    from tdrec.experiment import Experiment
+    from tdrec.tuning import with_tuned
+
+    path = tuned_file()
+    assert call("--genre=War", "--method=ld", "--seeds=1", f"--tuned={path}") == 0
+    row = next(r for r in rows_of(tmp_path / "out") if r["method"] == "ld")
+    chosen = {**TUNED, "weight": 9.0, "steps": 20}  # the command has --steps=20
+    config = with_tuned(REGIMES["strong"], "ld", chosen)
+    expected = Experiment(load(data), config, cache).run("War", "ld", 0).row
+    assert row["rmse"] == pytest.approx(expected["rmse"], abs=1e-6)
+    assert row["label"] == "LD"
+    assert row["config"]["id_dropout"]["user"] == 0.6
+    assert row["tuned"] == {"learning_rate": 0.01, "user_dropout": 0.6, "weight": 9.0}
+    note = f"Tuned values from {path} are used for 2 of 2 pairs"
+    assert note in capsys.readouterr().out
+    assert str(path.name) in (tmp_path / "out" / "report.md").read_text()
+    # Without them it is another study, with references of its own.
+    assert call("--genre=War", "--method=scratch", "--seeds=1", "--tuned=none") == 0
+    rows = rows_of(tmp_path / "out")
+    assert len({row["study"] for row in rows}) == 2
+    plain = [row for row in rows if row["study"] != rows[0]["study"]]
+    assert {row["method"] for row in plain} == {"bias", "teacher", "scratch"}
+    assert plain[-1]["config"]["learning_rate"] == REGIMES["strong"].learning_rate
+
+
+@pytest.mark.parametrize(
+    ("flags", "method", "expected"),
+    [
+        ({}, "ld", {"learning_rate", "steps", "user_dropout", "weight"}),
+        ({"learning_rate": 0.1}, "ld", {"steps", "user_dropout", "weight"}),
+        ({"weight": 2.0, "steps": 20}, "ld", {"learning_rate", "user_dropout"}),
+        ({"weight": 2.0}, "scratch", {"learning_rate", "steps", "user_dropout"}),
+        ({}, "td", {"learning_rate", "steps", "user_dropout"}),
+        ({"rounds": 2}, "td", {"learning_rate", "steps", "user_dropout"}),
+        ({"rounds": 1}, "td", set()),  # tuned for two rounds
+        ({}, "fd", set()),
+        ({}, "teacher", set()),
+    ],
+)
+def test_a_flag_comes_before_a_tuned_value(tuned_file, flags, method, expected):
+    tuned = run.read_tuned_values(tuned_file())
+    with flagsaver.flagsaver(**flags):
+        plan = run.Plan(run.read_config(), tuned)
+        assert set(plan.values("War", method)) == expected
+        assert plan.values("Drama", method) == {}
+
+
+def test_the_file_beside_the_package_is_used_for_its_own_data(tuned_file, data, monkeypatch):
+    ratings = load(data)
+    with flagsaver.flagsaver(tuned=None):
+        monkeypatch.setattr(run, "DEFAULT", tuned_file())
+        assert run.read_tuned(ratings).of("strong", "War", "LD")["weight"] == 9.0
+        with flagsaver.flagsaver(regime="paper"):
+            assert run.read_tuned(ratings) is None
+        with flagsaver.flagsaver(tuned="none"):
+            assert run.read_tuned(ratings) is None
+        tuned_file(sha256="ab" * 32)
+        assert run.read_tuned(ratings) is None
+        monkeypatch.setattr(run, "DEFAULT", run.DEFAULT.with_name("missing.json"))
+        assert run.read_tuned(ratings) is None
+
+
+def test_tuned_values_that_are_refused(call, tuned_file, capsys):
+    assert call("--method=ld", "--tuned=/no/such.json") == 2
+    assert "/no/such.json" in capsys.readouterr().err
+    assert call("--method=ld", f"--tuned={tuned_file(sha256='ab' * 32)}") == 2
+    assert "chosen on the same data and in the same regime" in capsys.readouterr().err
+    assert call("--method=ld", f"--tuned={tuned_file(steps=30)}") == 2
+    assert "steps must be a positive multiple of 20. Received: 30" in capsys.readouterr().err
+
+
 def test_simulated_data_are_shouted_about(tmp_path, data, cache, capsys, monkeypatch):
     # Fewer rows, and thus the teacher that is in the cache already.
     warned = replace(load(data), warnings=load("simulated").warnings)
@@ -151,7 +306,7 @@ def test_simulated_data_are_shouted_about(tmp_path, data, cache, capsys, monkeyp
     [
         ("--genre=Dram", "Received: 'Dram'"),
         ("--genre=IMAX", "--genre must name Drama"),
-        ("--method=tdd", "--method must name scratch, ld, fd, fitnet, hybrid, td or 'all'"),
+        ("--method=tdd", "must name scratch, ld, fd, fitnet, hybrid, td, 'auto' or 'all'"),
         ("--data=/no/such/path", "/no/such/path"),
         ("--interaction_weight=-1", "--interaction_weight must be at least 0. Received: -1"),
         ("--weight=0", "--weight must be positive. Received: 0"),

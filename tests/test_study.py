@@ -65,7 +65,8 @@ def test_killed_and_started_again_it_ends_with_all_rows_and_a_report(command, tm
     assert {row["study"] for row in rows} == {"small"}
     for name in ("report.html", "report.md", "report.csv"):
         assert "Drama" in (tmp_path / name).read_text()
-    assert json.loads((tmp_path / "tuned.json").read_text()) == {}
+    tuned = json.loads((tmp_path / "tuned.json").read_text())
+    assert tuned["tuned"] == {} and tuned["data"]["sha256"] == rows[0]["data"]["sha256"]
     assert "A small one" in (tmp_path / "report.md").read_text()
     assert capfd.readouterr().out.splitlines()[-3:] == [
         str(tmp_path / name) for name in ("report.html", "report.md", "report.csv")
@@ -76,7 +77,7 @@ def test_killed_and_started_again_it_ends_with_all_rows_and_a_report(command, tm
     ("arguments", "message"),
     [
         ((), "name one study: python -m tdrec.study table3"),
-        (("table33",), "A study is one of low_data, shift, table3"),
+        (("table33",), "low_data, shift, table3, table5, table7, table8"),
         (("table3", "--regimes=papper"), "--regimes must name strong, paper. Received: 'papper'"),
         (("table3", "--genre=Dramma"), "--genre must name"),
         (("table3", "--trials=-1"), "trials"),

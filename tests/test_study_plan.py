@@ -37,6 +37,25 @@ def test_units_are_all_that_a_study_compares():
     assert found[0].key("data") != found[0].key("other data")
 
 
+def test_an_arm_may_change_the_configuration_for_itself_alone():
+    study = Study("t", [Arm("scratch"), Arm("td", label="ramp", changes={"ramp_up": (1000, 500)})])
+    found = {unit.label: unit.config.ramp_up for unit in units(study, ["paper"], ["War"])}
+    assert found == {"Bias": None, "Teacher": None, "Scratch": None, "ramp": (1000, 500)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "label", "message"),
+    [
+        ({"stepz": 3}, "t", r"changes must be of .*steps.* Received: stepz"),
+        ({"methods": {}}, "t", "Received: methods"),
+        ({"steps": 20}, "", r"must have a label.* Received: td with {'steps': 20}"),
+    ],
+)
+def test_changes_that_are_refused(changes, label, message):
+    with pytest.raises(ValueError, match=message):
+        Arm("td", {}, label, changes)
+
+
 def test_names_of_arms():
     assert [Arm(method).name for method in METHODS] == [
         *("Scratch", "LD", "FD", "FitNet", "Hybrid", "TD k=2")

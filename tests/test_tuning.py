@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -76,6 +77,26 @@ def test_a_trial_that_diverges_is_no_winner(experiment, tmp_path, monkeypatch):
     chosen = tune(experiment, "Drama", "scratch", 3, tmp_path / "journal")
     assert chosen["learning_rate"] == SMALL.learning_rate
     assert math.isfinite(chosen["validation_rmse"])
+
+
+def test_label_distillation_is_searched_only_where_it_is_asked_for(
+    experiment, tmp_path, monkeypatch
+):
+    seen = []
+
+    def run(self, genre, method, seed, watch):
+        seen.append(self.config.arguments("td"))
+        watch(40, 1.0)
+
+    monkeypatch.setattr(Experiment, "run", run)
+    of_td = {"interaction_weight", "message_weight", "state_weight"}
+    always = {"learning_rate", "user_dropout", "steps", "validation_rmse"}
+    assert set(tune(experiment, "Drama", "td", 2, tmp_path / "td")) == of_td | always
+    assert all("label_weight" not in arguments for arguments in seen)
+    both = experiment.with_config(replace(SMALL, methods={"td": {"label_weight": 2.0}}))
+    assert set(tune(both, "Drama", "td", 2, tmp_path / "both")) - of_td - always == {"label_weight"}
+    # The first trial has the value that the study gave.
+    assert seen[2]["label_weight"] == 2.0 != seen[3]["label_weight"]
 
 
 def test_a_loss_that_was_dropped_stays_dropped():

@@ -1,0 +1,34 @@
+"""Controls: does what TD gives come from interaction with this teacher, or from something else?
+
+    python -m tdrec.study controls --data=ml-100k.zip
+
+- FD with as many parameters as TD has in its four encoders and decoders: is it their number?
+- TD whose decoded states are interpreted by a middle of random weights, or by none: is it what the
+  teacher's own layers make of them?
+- TD and LD with the teacher's targets shuffled over the rows: is it the teacher at all, or would
+  any noise regularise a student as well?
+
+README.md beside this file has the cost on two cores and the figures last obtained.
+"""
+
+from tdrec.study_plan import Arm, Study
+
+WIDE = 513
+"""Hidden units with which FD's two encoders have the parameters of TD's four modules."""
+
+SHUFFLED = {"shuffled_targets": True}
+
+STUDY = Study(
+    "Controls: is it the interaction, and is it the teacher?",
+    [
+        Arm("scratch"),
+        Arm("ld"),
+        Arm("fd"),
+        Arm("td"),
+        Arm("fd", {"hidden_dim": WIDE}, "FD as large as TD"),
+        Arm("td", label="TD, random middle", changes={"random_interpreter": True}),
+        Arm("td", {"interpret": False}, "TD, no middle"),
+        Arm("td", label="TD, shuffled teacher", changes=SHUFFLED),
+        Arm("ld", label="LD, shuffled teacher", changes=SHUFFLED),
+    ],
+)

@@ -1,0 +1,67 @@
+"""`auto`: the method that is best on validation rows, for each genre anew.
+
+Which method helps depends on the genre and on the teacher, and where none does, none should be
+used: scratch is among the candidates.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+from tdrec.config import VALIDATION_FRACTION, ExperimentConfig
+from tdrec.data import Ratings, split_by_time
+from tdrec.experiment import Experiment
+from tdrec.results import replace_file
+
+SEED = 0
+"""Of the one student that stands for a method."""
+
+
+def earlier_experiment(
+    ratings: Ratings, config: ExperimentConfig, cache_dir: str | Path
+) -> Experiment:
+    """An experiment that knows training rows alone and evaluates on the latest of them.
+
+    Its teacher, too, is trained without the rows that it evaluates on.
+
+    Args:
+        ratings: All ratings; those that are for evaluation are dropped before anything else.
+        config: The configuration.
+        cache_dir: Where teachers are kept.
+    """
+    train = split_by_time(ratings).train
+    return Experiment(train, config, cache_dir, VALIDATION_FRACTION)
+
+
+def validation_scores(
+    experiment: Experiment, genre: str, configs: Mapping[str, ExperimentConfig], path: Path
+) -> dict[str, float]:
+    """RMSE of one student of each method on a genre's validation rows.
+
+    Args:
+        experiment: What `earlier_experiment` made.
+        genre: The genre.
+        configs: The configuration of each method, by its short name.
+        path: A JSON file where figures are kept; what is there already is not trained again.
+
+    Returns:
+        The RMSE by method, infinite where what the student predicts is not finite.
+
+    Example:
+        >>> scores = validation_scores(experiment, "War", {"scratch": config, "ld": config}, path)
+        >>> chosen = min(scores, key=scores.__getitem__)
+    """
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    scores = {}
+    for method, config in configs.items():
+        each = experiment.with_config(config)
+        key = each.key(genre, method, SEED)
+        if key not in known:
+            try:
+                known[key] = each.run(genre, method, SEED).row["rmse"]
+            except ValueError:  # what it predicts is not finite
+                known[key] = None
+            replace_file(path, json.dumps(known, indent=1))
+        scores[method] = math.inf if known[key] is None else known[key]
+    return scores

@@ -1,0 +1,70 @@
+"""Teachers that should not help: what a control gives a student in the place of a teacher.
+
+A method that gains as much from one of these does not owe its gain to what the teacher knows.
+"""
+
+import keras
+import numpy as np
+
+from tdrec.model_split import ModelSplit, Tensor, Trace, split_model
+
+SEED = 0
+"""Of all that is random in a control: it is the same for every student."""
+
+
+class _Reinterpreting(ModelSplit):
+    """A view of a split that interprets with another model's middle."""
+
+    def __init__(self, split: ModelSplit, other: ModelSplit) -> None:
+        vars(self).update(vars(split))
+        self._other = other
+
+    def interpret(self, low: Tensor) -> Tensor:
+        return self._other.interpret(low)
+
+
+def randomly_interpreting(model: keras.Model, split: ModelSplit) -> ModelSplit:
+    """The split with a middle of random weights to interpret with.
+
+    Keras's global seed is set anew.
+
+    Args:
+        model: The teacher, functional.
+        split: Its split, made by `split_model`.
+
+    Returns:
+        A split whose traces are those of `split`, and whose `interpret` runs layers of the same
+        architecture with initial weights, the same ones in every call.
+
+    Example:
+        >>> Distiller(student, randomly_interpreting(teacher, split), TalkingModels())
+    """
+    assert split.cut is not None
+    keras.utils.set_random_seed(SEED)
+    low, high = split.cut
+    return _Reinterpreting(split, split_model(keras.models.clone_model(model), low, high))
+
+
+def of_other_rows(targets: Trace, variants: int) -> Trace:
+    """The teacher's targets, each row's those of another row in the same variant.
+
+    Args:
+        targets: Arrays of shape `(variants * rows, ...)`: the variants of all rows, one after the
+            other. None in the fields that are not kept.
+        variants: How many variants of a row there are.
+
+    Returns:
+        The same in another order. It is one cycle through all rows, so that with two rows or more
+        no row keeps its own.
+
+    Example:
+        >>> of_other_rows(Trace(None, None, np.array([[1.0], [2.0]])), 1).prediction
+        array([[2.],
+               [1.]])
+    """
+    rows = next(len(field) for field in targets if field is not None) // variants
+    cycle = np.random.default_rng(SEED).permutation(rows)
+    other = np.empty(rows, int)
+    other[cycle] = np.roll(cycle, 1)
+    index = np.concatenate([variant * rows + other for variant in range(variants)])
+    return Trace(*(field if field is None else field[index] for field in targets))
