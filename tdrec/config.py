@@ -64,8 +64,7 @@ class ExperimentConfig:
         teacher_batch_size: Rows of a teacher's step.
         teacher_learning_rate: Adam's, of the teacher; constant.
         teacher_epochs: At most; the number is chosen on a validation slice of the training rows.
-        teacher_patience: Epochs without a better validation figure that end the search. After two
-            epochs the curve is flat and noisy, so that a short patience stops it in the noise.
+        teacher_bias_weight: Weight, beside the ratings' 1, of what a bias model predicts.
         teacher_members: How many models the teacher is the mean of.
         teacher_seed: The one teacher is shared by all students.
         random_interpreter: Whether, as a control, decoded states are interpreted by a middle of the
@@ -90,8 +89,8 @@ class ExperimentConfig:
     teacher_batch_size: int = 256
     teacher_learning_rate: float = 1e-3
     teacher_epochs: int = 8
-    teacher_patience: int = 2
-    teacher_members: int = 4
+    teacher_bias_weight: float = 2.0
+    teacher_members: int = 1
     teacher_seed: int = 0
     random_interpreter: bool = False
     shuffled_targets: bool = False
@@ -147,7 +146,7 @@ REGIMES: dict[str, ExperimentConfig] = {
         _STRONG,
         regime="paper",
         teacher=replace(_STRONG.teacher, dropout=0.3),
-        teacher_members=1,
+        teacher_bias_weight=0.0,
         id_dropout={},
         teacher_id_dropout={},
     ),

@@ -119,11 +119,20 @@ class BiasModel:
 
     def predict(self, ratings: Ratings) -> NDArray[np.float64]:
         """Predicted ratings, shape `(rows,)`, not clipped."""
-        return (
-            self.mean
-            + _look_up(self.user_ids, self.user_bias, ratings.user_ids)
-            + _look_up(self.movie_ids, self.movie_bias, ratings.movie_ids)
-        )
+        return self.predict_ids(ratings.user_ids, ratings.movie_ids)
+
+    def predict_ids(
+        self, user_ids: ArrayLike, movie_ids: ArrayLike, stranger: float = 0.0
+    ) -> NDArray[np.float64]:
+        """Predicted ratings of movies by users, shape `(rows,)`, not clipped.
+
+        Args:
+            user_ids: Shape `(rows,)`.
+            movie_ids: Shape `(rows,)`.
+            stranger: The bias of a user who was never seen. Default 0.
+        """
+        users = _look_up(self.user_ids, self.user_bias, np.asarray(user_ids), stranger)
+        return self.mean + users + _look_up(self.movie_ids, self.movie_bias, np.asarray(movie_ids))
 
     @property
     def params(self) -> int:
@@ -132,7 +141,7 @@ class BiasModel:
 
 
 def _look_up(
-    known: NDArray[np.int64], bias: NDArray[np.float64], ids: NDArray[np.int64]
+    known: NDArray[np.int64], bias: NDArray[np.float64], ids: NDArray[np.int64], other: float = 0.0
 ) -> NDArray[np.float64]:
     place = np.minimum(np.searchsorted(known, ids), len(known) - 1)
-    return np.where(known[place] == ids, bias[place], 0.0)
+    return np.where(known[place] == ids, bias[place], other)

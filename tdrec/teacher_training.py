@@ -1,7 +1,4 @@
-"""The all-genre teacher, kept on disk: what several models think on average, in one model.
-
-How long they are trained is chosen on a validation slice of the training rows.
-"""
+"""The all-genre teacher: trained for as long as a validation slice says, and kept on disk."""
 
 import os
 import tempfile
@@ -14,15 +11,12 @@ import keras
 import numpy as np
 from filelock import FileLock
 
-from tdrec.config import LOG_EVERY, ExperimentConfig, ModelConfig
+from tdrec.config import LOG_EVERY, VALIDATION_FRACTION, ExperimentConfig, ModelConfig
 from tdrec.data import FeatureEncoder, Ratings, split_by_time
+from tdrec.evaluation import BiasModel
 from tdrec.models.id_dropout import id_variants, variant_shares
 from tdrec.models.rating_mlp import rating_mlp
 from tdrec.teacher_targets import batches
-
-LATEST = 0.3
-"""Share of the training rows, the latest, on which the number of epochs is chosen: with fewer, most
-are of the few users who came last, and nearly all of users who have no other rows."""
 
 
 def rating_model(
@@ -79,15 +73,16 @@ def cached_teacher(train: Ratings, config: ExperimentConfig, path: Path) -> kera
 
 
 def train_teacher(train: Ratings, config: ExperimentConfig) -> keras.Model:
-    r"""Trains several models on the ratings, and the teacher on the mean of what they predict.
+    r"""Trains the teacher on the ratings and on what a bias model predicts.
 
-    $\min_h \sum_x (h(x) - \frac{1}{n} \sum_{i=1}^{n} h_i(x))^2$ with $n$ = `teacher_members`, which
-    differ in their initial weights and in the order of the rows. Which rows come last moves one
-    model more than any method of distillation moves a student; their mean hardly moves, and one
-    model of the same size learns it nearly without loss. With one member, it is the teacher.
+    $\min_h \sum_x (h(x) - y)^2 + w\, (h(x) - b(x))^2$ with $w$ = `teacher_bias_weight`: of a user
+    with few rows, or none, a mean over rows says as much as a network, and both together say more.
+    The bias model $b$ gives users without rows the mean residual of all rows, since who rates much
+    rates lower.
 
-    The number of epochs is chosen on the latest of the training rows, by one model; then all rows
-    are used.
+    The number of epochs is chosen on the latest of the training rows; then all are used. With
+    `teacher_members` $= n > 1$, $n$ models with other initial weights and orders of the rows are
+    trained like this, and then the teacher on the mean of their predictions.
 
     Args:
         train: The training rows.
@@ -95,8 +90,8 @@ def train_teacher(train: Ratings, config: ExperimentConfig) -> keras.Model:
             trained on, those of validation included, are noisy.
 
     Source:
-        Hinton et al., "Distilling the Knowledge in a Neural Network", 2015, section 1; Furlanello
-        et al., "Born-Again Neural Networks", 2018.
+        Koren, "Factorization Meets the Neighborhood", 2008, section 2.1, for $b$; Hinton et al.,
+        "Distilling the Knowledge in a Neural Network", 2015, section 1, for the mean of several.
     """
     if config.teacher_noise:
         noise = np.random.default_rng(config.teacher_seed).normal(size=len(train))
@@ -105,9 +100,9 @@ def train_teacher(train: Ratings, config: ExperimentConfig) -> keras.Model:
     epochs = _best_epochs(train, config)
     members = config.teacher_members
     trainer = _Trainer(train, config)
-    ratings, predictions = trainer.ratings, np.zeros_like(trainer.ratings)
+    targets, predictions = trainer.targets, np.zeros_like(trainer.targets)
     for seed in range(members * config.teacher_seed, members * (config.teacher_seed + 1)):
-        trainer.fit(ratings, epochs, seed)
+        trainer.fit(targets, epochs, seed)
         if members > 1:
             predictions += predict(trainer.model, trainer.x) / members
     if members > 1:
@@ -139,21 +134,32 @@ def restart(
 
 
 def _best_epochs(train: Ratings, config: ExperimentConfig) -> int:
-    earlier = split_by_time(train, LATEST)
+    earlier = split_by_time(train, VALIDATION_FRACTION)
     trainer = _Trainer(earlier.train, config)
     history = trainer.fit(
-        trainer.ratings,
+        trainer.targets,
         config.teacher_epochs,
         config.teacher_seed,
         validation_data=batches(
             (trainer.encoder.encode(earlier.test), targets_of(earlier.test)), 4096
         ),
-        callbacks=[
-            keras.callbacks.SwapEMAWeights(),  # what is validated is what will be used
-            keras.callbacks.EarlyStopping("val_rmse", patience=config.teacher_patience, mode="min"),
-        ],
+        callbacks=[keras.callbacks.SwapEMAWeights()],  # what is validated is what will be used
     )
     return int(np.argmin(history["val_rmse"])) + 1
+
+
+def _with_bias(train: Ratings, config: ExperimentConfig) -> np.ndarray:
+    """The means of rating and bias model that a squared error with both has its minimum at.
+
+    One for each variant of the rows, `(variants * rows, 1)`.
+    """
+    names, weight = config.teacher_id_dropout, config.teacher_bias_weight
+    ratings = targets_of(train, len(variant_shares(names)))
+    bias = BiasModel.fit(train)
+    residuals = train.values - bias.predict_ids(np.zeros_like(train.user_ids), train.movie_ids)
+    ids = id_variants({"user": train.user_ids, "movie": train.movie_ids}, names)
+    predicted = bias.predict_ids(ids["user"], ids["movie"], stranger=float(residuals.mean()))
+    return ((ratings + weight * predicted[:, None]) / (1 + weight)).astype(np.float32)
 
 
 class _Trainer:
@@ -169,7 +175,7 @@ class _Trainer:
         self.encoder = FeatureEncoder.fit(train)
         self.shares = variant_shares(config.teacher_id_dropout)
         self.x = id_variants(self.encoder.encode(train), config.teacher_id_dropout)
-        self.ratings = targets_of(train, len(self.shares))
+        self.targets = _with_bias(train, config)
         self.model = self._new_model()
         self.variables = self.model.variables
         self.model.compile(

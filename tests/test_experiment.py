@@ -18,7 +18,6 @@ SMALL = replace(
     steps=20,
     teacher_batch_size=256,
     teacher_epochs=2,
-    teacher_members=1,
     methods={"td": {"rounds": 1}},  # which compiles faster
 )
 

@@ -7,6 +7,7 @@ import pytest
 import small_movielens
 from tdrec import teacher_training
 from tdrec.data import FeatureEncoder, load
+from tdrec.evaluation import BiasModel
 from tdrec.models.id_dropout import id_variants
 from tdrec.teacher_training import (
     adam,
@@ -49,7 +50,8 @@ def test_noise_is_of_the_ratings_and_seeded(train):
 
 
 def test_the_teacher_learns_the_mean_of_its_members(train, monkeypatch):
-    config = replace(SMALL, teacher_members=2, teacher_seed=3)  # members of seeds 6 and 7
+    # Its members have the seeds 6 and 7.
+    config = replace(SMALL, teacher_members=2, teacher_seed=3, teacher_bias_weight=0.0)
     learned = []
     fit = teacher_training._Trainer.fit
 
@@ -65,8 +67,24 @@ def test_the_teacher_learns_the_mean_of_its_members(train, monkeypatch):
     members = [predict(train_teacher(train, one), x) for one in alone]
     assert np.abs(members[0] - members[1]).max() > 1e-3
     np.testing.assert_allclose(learned[-1], (members[0] + members[1]) / 2, rtol=1e-6)
-    for targets in learned[1:-1]:  # the first chose the number of epochs
-        np.testing.assert_array_equal(targets, targets_of(train, len(x["user"]) // len(train)))
+
+
+def test_a_target_is_between_rating_and_bias_model(train, monkeypatch):
+    config = replace(SMALL, teacher_bias_weight=3.0, teacher_id_dropout={"user": 0.5})
+    fit, learned = teacher_training._Trainer.fit, []
+
+    def spy(self, targets, *arguments, **options):
+        learned.append(targets)
+        return fit(self, targets, *arguments, **options)
+
+    monkeypatch.setattr(teacher_training._Trainer, "fit", spy)
+    train_teacher(train, config)
+    bias = BiasModel.fit(train)
+    movie = np.array([bias.movie_bias[list(bias.movie_ids).index(one)] for one in train.movie_ids])
+    stranger = bias.mean + movie + np.mean(train.values - bias.mean - movie)
+    for targets, known in zip(np.split(learned[-1][:, 0], 2), (True, False), strict=True):
+        predicted = bias.predict(train) if known else stranger
+        np.testing.assert_allclose(targets, (train.values + 3 * predicted) / 4, rtol=1e-5)
 
 
 def test_what_is_compiled_starts_again_as_if_it_were_new():
