@@ -209,6 +209,9 @@ class Distiller(keras.Model):
     def make_train_function(self, force: bool = False) -> None:
         if force or self.train_function is None:  # of a new teacher, or compiled anew
             self._traced = {}
+        if self.built and not self.optimizer.built:
+            # Variables that are made while the step is traced have it traced once more.
+            self.optimizer.build(self.trainable_variables)
         super().make_train_function(force)
 
     def _teacher_reference(self) -> TeacherReference | None:

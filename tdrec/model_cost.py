@@ -185,7 +185,8 @@ def training_multiply_adds(distiller: Any, data: Any) -> int | None:
             loss = task_loss + sum(terms.values())
         return tape.gradient(loss, distiller.trainable_variables)
 
-    return _count(tf.function(gradients), keras.tree.map_structure(lambda part: part[:1], data))
+    step = tf.function(gradients, autograph=False)
+    return _count(step, keras.tree.map_structure(lambda part: part[:1], data))
 
 
 def save_keras(model: keras.Model, path: str | Path) -> None:
@@ -209,7 +210,7 @@ def save_keras(model: keras.Model, path: str | Path) -> None:
 
 
 def _compiled(model: keras.Model) -> Any:
-    return tf.function(lambda x: model(x, training=False))
+    return tf.function(lambda x: model(x, training=False), autograph=False)
 
 
 def _batch(x: Any, rows: int) -> Any:

@@ -51,7 +51,7 @@ def test_noise_is_of_the_ratings_and_seeded(train):
 
 def test_the_teacher_learns_the_mean_of_its_members(train, monkeypatch):
     # Its members have the seeds 6 and 7.
-    config = replace(SMALL, teacher_members=2, teacher_seed=3, teacher_bias_weight=0.0)
+    config = replace(SMALL, teacher_members=2, teacher_seed=3, teacher_epochs=1)
     learned = []
     fit = teacher_training._Trainer.fit
 
