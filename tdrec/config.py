@@ -125,7 +125,7 @@ latest tenth alone has few users who are known, and on four rolling cuts of Movi
 the odd one out."""
 
 METHOD_DEFAULTS: dict[str, dict[str, Any]] = {
-    "ld": {"weight": 3.0},
+    "ld": {"weight": 10.0},
     "fd": {"weight": 1.0},
     "fitnet": {"weight": 10.0},
     "hybrid": {"label_weight": 0.3, "feature_weight": 3.0},

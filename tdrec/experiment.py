@@ -20,7 +20,7 @@ import numpy as np
 
 from tdrec import methods
 from tdrec.callbacks import RampUp
-from tdrec.config import LOG_EVERY, REFERENCES, ExperimentConfig
+from tdrec.config import LOG_EVERY, METHOD_DEFAULTS, REFERENCES, ExperimentConfig
 from tdrec.controls import of_other_rows, randomly_interpreting
 from tdrec.data import FeatureEncoder, Ratings, split_by_time
 from tdrec.distiller import PARTS, Distiller
@@ -139,7 +139,8 @@ class Experiment:
     @property
     def study(self) -> str:
         """Hash of data and configuration but the methods' arguments: what is comparable."""
-        return _hash(self.ratings.fingerprint, asdict(replace(self.config, methods={})))
+        config = asdict(replace(self.config, methods={}))
+        return _hash(self.ratings.fingerprint, config, METHOD_DEFAULTS)
 
     def run(self, genre: str, method: str, seed: int | None, watch: Watch | None = None) -> Result:
         """One run: trains what has to be trained, and evaluates it on the genre's evaluation rows.
