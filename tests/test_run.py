@@ -25,6 +25,11 @@ def cache(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
+def parsed_flags():
+    run.FLAGS.mark_as_parsed()  # for the tests that set flags and call no command
+
+
+@pytest.fixture(autouse=True)
 def short_teacher(monkeypatch):
     monkeypatch.setitem(REGIMES, "strong", replace(REGIMES["strong"], teacher_epochs=2))
 
