@@ -1,4 +1,4 @@
-"""Better students than the paper's: what can be added to TD, beside TD and LD alone.
+"""Better students than the paper's: a better teacher, and labels added to TD.
 
     python -m tdrec.study better_students --data=ml-100k.zip
 
@@ -12,6 +12,7 @@ STUDY = Study(
     [
         Arm("scratch"),
         Arm("ld"),
+        Arm("ld", label="LD, mean of four teachers", changes={"teacher_members": 4}),
         Arm("td"),
         Arm("td", {"label_weight": 1.0}, "TD + LD"),
     ],
