@@ -89,6 +89,9 @@ def train_teacher(train: Ratings, config: ExperimentConfig) -> keras.Model:
         config: The teacher's sizes and training; with `teacher_noise` the ratings that it is
             trained on, those of validation included, are noisy.
 
+    Returns:
+        The trained teacher.
+
     Source:
         Koren, "Factorization Meets the Neighborhood", 2008, section 2.1, for $b$; Hinton et al.,
         "Distilling the Knowledge in a Neural Network", 2015, section 1, for the mean of several.
