@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tdrec.config import VALIDATION_FRACTION, ExperimentConfig
 from tdrec.data import Ratings, split_by_time
+from tdrec.evaluation import DivergedError
 from tdrec.experiment import Experiment
 from tdrec.results import replace_file
 
@@ -60,7 +61,7 @@ def validation_scores(
         if key not in known:
             try:
                 known[key] = each.run(genre, method, SEED).row["rmse"]
-            except ValueError:  # what it predicts is not finite
+            except DivergedError:
                 known[key] = None
             replace_file(path, json.dumps(known, indent=1))
         scores[method] = math.inf if known[key] is None else known[key]

@@ -71,6 +71,9 @@ class ExperimentConfig:
             teacher's architecture with random weights. The teacher's targets stay its own.
         shuffled_targets: Whether, as a control, each row gets the teacher's targets of another row.
         methods: Arguments of the methods that differ from `METHOD_DEFAULTS`, by short name.
+
+    Raises:
+        ValueError: If `ramp_up`, `teacher_bias_weight` or `teacher_members` is out of its range.
     """
 
     regime: str = "strong"
@@ -103,6 +106,11 @@ class ExperimentConfig:
                 f"`ramp_up` must be None or two multiples of {LOG_EVERY}, the student's steps and "
                 f"those of encoders and decoders. Received: {self.ramp_up!r}."
             )
+        for name, least in (("teacher_bias_weight", 0), ("teacher_members", 1)):
+            if not getattr(self, name) >= least:
+                raise ValueError(
+                    f"`{name}` must be at least {least}. Received: {getattr(self, name)!r}."
+                )
 
     def arguments(self, method: str) -> dict[str, Any]:
         """Arguments of a method in this experiment."""

@@ -16,16 +16,9 @@ from absl import flags
 
 from tdrec.config import METHODS, ExperimentConfig
 from tdrec.data import Ratings, check_source, load, split_by_time
+from tdrec.quiet import quiet_tensorflow
 from tdrec.results import replace_file
-from tdrec.run import (
-    FLAGS,
-    UsageError,
-    cache_dir,
-    check_genres,
-    quiet_tensorflow,
-    read_config,
-    read_genres,
-)
+from tdrec.run_flags import FLAGS, UsageError, cache_dir, check_genres, read_config, read_genres
 
 flags.DEFINE_integer("seed", 0, "Decides the student's initial weights and the order of rows.")
 

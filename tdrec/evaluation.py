@@ -26,6 +26,10 @@ class Scores:
     by_user: dict[str, list]
 
 
+class DivergedError(ValueError):
+    """Predictions that are not finite."""
+
+
 def is_cold(test: Ratings, train: Ratings) -> NDArray[np.bool_]:
     """Which rows of `test` are of users that have no row in `train`; shape `(rows,)`."""
     return ~np.isin(test.user_ids, train.user_ids)
@@ -43,14 +47,16 @@ def score(predictions: ArrayLike, test: Ratings, train: Ratings) -> Scores:
         The `Scores`.
 
     Raises:
-        ValueError: If there is not one finite prediction for each row.
+        ValueError: If there is not one prediction for each row.
+        DivergedError: If a prediction is not finite.
 
     Example:
         >>> score(model.predict(features), test, train).rmse
     """
     values = np.asarray(predictions, np.float64).reshape(-1)
     if len(values) != len(test) or not np.isfinite(values).all():
-        raise ValueError(
+        error = DivergedError if len(values) == len(test) else ValueError
+        raise error(
             f"There must be one finite prediction for each of the {len(test)} evaluation rows. "
             f"Received: {len(values)}, {int(np.isfinite(values).sum())} of them finite. "
             "Values that are not finite mean that training diverged: lower the learning rate."

@@ -82,9 +82,8 @@ class _Kept:
     def begin(self, name: Any, segment: Segment | None) -> None:
         """Forgets another segment's."""
         self.segment: tuple[Any, Segment | None] = (name, segment)
-        self.targets = TeacherTargets(
-            batch_size=4096
-        )  # a pass of the small teacher is mostly overhead
+        # A pass of the small teacher is mostly overhead.
+        self.targets = TeacherTargets(batch_size=4096)
         self.rows: dict[Any, Any] = {}
         self.compiled: dict[Any, Distiller] = {}
         self.initial: dict[Any, list[np.ndarray]] = {}

@@ -22,3 +22,11 @@ def quiet_stderr() -> Iterator[None]:
             sys.stderr.flush()
             os.dup2(screen, 2)
             os.close(screen)
+
+
+@contextlib.contextmanager
+def quiet_tensorflow() -> Iterator[None]:
+    """Keeps what TensorFlow's C++ code writes while it loads off the screen, errors excepted."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with quiet_stderr():
+        yield

@@ -5,95 +5,38 @@ Example:
     python -m tdrec.run --genre=Drama --method=td --data=ml-100k.zip
 """
 
-import contextlib
 import os
-import platform
 import shlex
-import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from absl import flags
 
-import tdrec
-from tdrec.config import (
-    LOG_EVERY,
-    METHODS,
-    REFERENCES,
-    REGIMES,
-    VALIDATION_FRACTION,
-    ExperimentConfig,
-)
-from tdrec.data import Ratings, check_source, load, split_by_time
-from tdrec.quiet import quiet_stderr
+from tdrec.config import METHODS, REFERENCES, VALIDATION_FRACTION
+from tdrec.data import Ratings, check_source, load
+from tdrec.provenance import describe
+from tdrec.quiet import quiet_tensorflow
 from tdrec.results import read_rows, replace_file, write_rows
-from tdrec.tuned_values import DEFAULT, TunedValues, read_tuned_values
-
-KNOWN_GENRES = (
-    *("Action", "Adventure", "Animation", "Children", "Children's", "Comedy", "Crime"),
-    *("Documentary", "Drama", "Fantasy", "Film-Noir", "Horror", "IMAX", "Musical", "Mystery"),
-    *("Romance", "Sci-Fi", "Thriller", "Unknown", "War", "Western", "unknown"),
+from tdrec.run_flags import (
+    AUTO,
+    FLAGS,
+    GROUPS,
+    Plan,
+    UsageError,
+    cache_dir,
+    check_genres,
+    check_validation_rows,
+    read_config,
+    read_genres,
+    read_methods,
+    read_tuned,
 )
-"""The genres of all MovieLens data sets: any other word is refused before data are looked for."""
 
-MIN_TEST_ROWS = 20
-"""Evaluation rows below which a genre's RMSE says nothing."""
-
-DENSE_TEST_ROWS = 500
-"""`--genre=all` takes the genres with more evaluation rows than this, as the paper does."""
-
-GROUPS = {
-    "What to run": ("genre", "method", "seeds", "data", "out"),
-    "How to train": ("regime", "tuned", "steps", "batch_size", "learning_rate", "embeddings"),
-    "How to distil": ("rounds", "weight", "interaction_weight", "message_weight", "state_weight"),
-    "Other": ("cache",),
-}
-
-flags.DEFINE_string("genre", "Drama", "One genre, a comma list, 'top8' or 'all' (> 500 test rows).")
-flags.DEFINE_string(
-    "method",
-    "td",
-    f"One of {', '.join(METHODS)}; a comma list; 'all'; or 'auto': by validation for each genre.",
-)
-flags.DEFINE_integer("seeds", 3, "Students of each kind, with seeds 0 to N-1.", lower_bound=1)
-flags.DEFINE_string(
-    "data",
-    "auto",
-    "Folder or zip of MovieLens, 'tfds', 'tfds:CONFIG' or 'simulated'. 'auto': TDREC_DATA, else "
-    "TFDS, else simulated.",
-)
-flags.DEFINE_string("out", "results", "Folder for results.jsonl, report.md, report.html, students.")
-flags.DEFINE_enum(
-    "regime", "strong", list(REGIMES), "'strong': id dropout. 'paper': as the paper describes."
-)
-flags.DEFINE_string(
-    "tuned",
-    None,
-    "A study's tuned.json, whose values are used where no flag says otherwise, or 'none'. Default: "
-    "experiments/tuned/table3.json, if there is one that was tuned on the same data.",
-)
-flags.DEFINE_integer("steps", None, f"Training steps of a student, a multiple of {LOG_EVERY}.")
-flags.DEFINE_integer("batch_size", None, "Rows of a student's step.", lower_bound=1)
-flags.DEFINE_float("learning_rate", None, "Adam's, of a student.")
-flags.DEFINE_enum(
-    "embeddings", "quarter", ["quarter", "full"], "Width of a student's, against the teacher's."
-)
-flags.DEFINE_integer("rounds", None, "td: rounds of communication, k.", lower_bound=0)
-flags.DEFINE_float("weight", None, "ld, fd, fitnet, hybrid: weight of the distillation loss.")
-flags.DEFINE_float("interaction_weight", None, "td: w1.")
-flags.DEFINE_float("message_weight", None, "td: w2, message consistency.")
-flags.DEFINE_float("state_weight", None, "td: w3, state consistency.")
-flags.DEFINE_string("cache", None, "Folder of trained teachers. Default: ~/.cache/tdrec.")
-
-FLAGS = flags.FLAGS
-
-
-class UsageError(ValueError):
-    """A wrong value on the command line; the message is all that the user has to see."""
+Choices = dict[str, tuple[str, dict[str, float]]]
+"""For each genre the method that was chosen, and the RMSE of each method on validation rows."""
 
 
 @dataclass(frozen=True)
@@ -103,32 +46,6 @@ class Run:
     genre: str
     method: str
     seed: int | None
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How each method is trained on each genre."""
-
-    config: ExperimentConfig
-    tuned: TunedValues | None
-
-    def values(self, genre: str, method: str) -> dict[str, float]:
-        """The tuned values that are used: those that no flag decides."""
-        if self.tuned is None or method in REFERENCES:
-            return {}
-        rounds = {"td": {"rounds": self.config.arguments("td")["rounds"]}}
-        label = replace(self.config, methods=rounds).label(method)
-        values = self.tuned.of(self.config.regime, genre, label)
-        given = {name for name in ("steps", "learning_rate") if FLAGS[name].value is not None}
-        given |= {"validation_rmse", *self.config.methods.get(method, {})}
-        return {name: value for name, value in values.items() if name not in given}
-
-    def config_of(self, genre: str, method: str) -> ExperimentConfig:
-        """The configuration with the tuned values."""
-        from tdrec.tuning import with_tuned
-
-        values = self.values(genre, method)
-        return with_tuned(self.config, method, values) if values else self.config
 
 
 def main(argv: list[str]) -> int:
@@ -152,10 +69,9 @@ def main(argv: list[str]) -> int:
         check_source(FLAGS.data)
         ratings = load(FLAGS.data)
         genres = read_genres(FLAGS.genre, ratings)
-        auto = "auto" in _listed(FLAGS.method)
-        if auto:
+        if AUTO in methods:
             check_validation_rows(genres, ratings)
-        tuned = read_tuned(ratings)
+        plan = Plan(config, read_tuned(ratings))
         out = Path(FLAGS.out)
         out.mkdir(parents=True, exist_ok=True)
     except (ValueError, OSError, flags.Error) as error:
@@ -165,7 +81,7 @@ def main(argv: list[str]) -> int:
         print(f"\n*** {warning}\n", file=sys.stderr)
     command = f"python -m tdrec.run {shlex.join(argv[1:])}".strip()
     try:
-        run_all(ratings, Plan(config, tuned), genres, methods, out, command, auto)
+        run_all(ratings, plan, genres, methods, out, command)
     except KeyboardInterrupt:
         print(
             "\ntdrec: interrupted. What is finished is on disk, and the same command goes on.",
@@ -188,124 +104,6 @@ def help_text() -> str:
     return "\n".join(lines)
 
 
-def read_methods(text: str) -> tuple[str, ...]:
-    """The methods that were asked for by name; scratch is always among them, to compare with."""
-    names = METHODS if text == "all" else _listed(text)
-    for name in names:
-        if name not in (*METHODS, "auto"):
-            raise UsageError(
-                f"--method must name {', '.join(METHODS)}, 'auto' or 'all'. Received: {name!r}."
-            )
-    return tuple(m for m in METHODS if m in names or m == "scratch")
-
-
-def check_genres(text: str) -> None:
-    """Refuses what is no genre of any MovieLens data set."""
-    for name in () if text in ("all", "top8") else _listed(text):
-        if name not in KNOWN_GENRES:
-            raise UsageError(
-                f"--genre must name {', '.join(KNOWN_GENRES)}, 'top8' or 'all'. Received: {name!r}."
-            )
-
-
-def read_genres(text: str, ratings: Ratings) -> tuple[str, ...]:
-    """The genres that were asked for, in the order of their training rows."""
-    holdout = split_by_time(ratings)
-    train, test = holdout.train.genre_counts(), holdout.test.genre_counts()
-    by_density = sorted(train, key=lambda g: (-train[g], g))
-    if text in ("all", "top8"):
-        dense = [g for g in by_density if test[g] > DENSE_TEST_ROWS]
-        names = dense[:8] if text == "top8" else dense
-        if not names:
-            raise UsageError(
-                f"--genre={text} takes genres with more than {DENSE_TEST_ROWS} evaluation rows. "
-                f"Received: data whose largest has {max(test.values())}. Name the genres."
-            )
-        return tuple(names)
-    asked = _listed(text)
-    for name in asked:
-        if name not in test:
-            raise UsageError(
-                f"--genre must name {', '.join(by_density)}, 'top8' or 'all'. Received: {name!r}."
-            )
-        if test[name] < MIN_TEST_ROWS or not train[name]:
-            usable = [g for g in by_density if test[g] >= MIN_TEST_ROWS and train[g]]
-            raise UsageError(
-                f"A genre needs {MIN_TEST_ROWS} evaluation rows and a training row. Received: "
-                f"{name!r} with {test[name]} and {train[name]}. Large enough: {', '.join(usable)}."
-            )
-    return tuple(g for g in by_density if g in asked)
-
-
-def check_validation_rows(genres: Sequence[str], ratings: Ratings) -> None:
-    """Refuses to choose a method for a genre on too few rows."""
-    earlier = split_by_time(split_by_time(ratings).train, VALIDATION_FRACTION)
-    train, validation = earlier.train.genre_counts(), earlier.test.genre_counts()
-    for genre in genres:
-        if validation[genre] < MIN_TEST_ROWS or not train[genre]:
-            raise UsageError(
-                f"--method=auto needs {MIN_TEST_ROWS} validation rows of a genre, and training "
-                f"rows before them. Received: {genre!r} with {validation[genre]} and "
-                f"{train[genre]}. Name a method."
-            )
-
-
-def read_tuned(ratings: Ratings) -> TunedValues | None:
-    """The tuned values to use; None where there are none for these data and this regime."""
-    if FLAGS.tuned == "none" or (FLAGS.tuned is None and not DEFAULT.is_file()):
-        return None
-    tuned = read_tuned_values(FLAGS.tuned or DEFAULT)
-    if tuned.data == ratings.fingerprint and FLAGS.regime in tuned.values:
-        return tuned
-    if FLAGS.tuned is None:
-        return None
-    raise UsageError(
-        "--tuned must name values that were chosen on the same data and in the same regime. "
-        f"Received: {FLAGS.tuned}, of {', '.join(tuned.values) or 'no regime'} and data "
-        f"{tuned.data[:12]}, for {FLAGS.regime} and {ratings.fingerprint[:12]}. Write --tuned=none."
-    )
-
-
-def read_config() -> ExperimentConfig:
-    """The regime's configuration with the flags that were given."""
-    config = REGIMES[FLAGS.regime]
-    for name in ("steps", "batch_size", "learning_rate"):
-        if (value := FLAGS[name].value) is not None:
-            if not value > 0 or (name == "steps" and value % LOG_EVERY):
-                rule = f"a positive multiple of {LOG_EVERY}" if name == "steps" else "positive"
-                raise UsageError(f"--{name} must be {rule}. Received: {value}.")
-            config = replace(config, **{name: value})
-    if FLAGS.embeddings == "full":
-        wide = replace(
-            config.student, id_dim=config.teacher.id_dim, text_dim=config.teacher.text_dim
-        )
-        config = replace(config, student=wide)
-    given: dict[str, dict[str, Any]] = {}
-
-    def give(method: str, argument: str, flag: str) -> None:
-        if (value := FLAGS[flag].value) is not None:
-            given.setdefault(method, {})[argument] = value
-
-    for flag in ("weight", "interaction_weight", "message_weight", "state_weight"):
-        value = FLAGS[flag].value
-        if value is not None and (not value >= 0 or (flag == "weight" and value == 0)):
-            rule = "positive" if flag == "weight" else "at least 0"
-            raise UsageError(f"--{flag} must be {rule}. Received: {value:g}.")
-    for method in ("ld", "fd", "fitnet"):
-        give(method, "weight", "weight")
-    give("hybrid", "label_weight", "weight")
-    give("hybrid", "feature_weight", "weight")
-    for argument in ("rounds", "interaction_weight", "message_weight", "state_weight"):
-        give("td", argument, argument)
-    td = given.get("td", {})
-    config = replace(config, methods=given)
-    if not any(config.arguments("td")[w] for w in ("message_weight", "state_weight")) and not (
-        config.arguments("td")["rounds"] and config.arguments("td")["interaction_weight"]
-    ):
-        raise UsageError(f"td must keep at least one of its losses. Received: {td}.")
-    return config
-
-
 def run_all(
     ratings: Ratings,
     plan: Plan,
@@ -313,49 +111,28 @@ def run_all(
     methods: Sequence[str],
     out: Path,
     command: str,
-    auto: bool,
 ) -> None:
     """Makes the runs that `results.jsonl` does not have yet, each written as it ends."""
     with quiet_tensorflow():
         from tdrec.experiment import Experiment
     from tqdm import tqdm
 
-    notes = []
-    chosen = choose(ratings, plan, genres, out) if auto else {}
-    for genre, (method, scores) in chosen.items():
-        figures = ", ".join(f"{plan.config.label(m)} {scores[m]:.4f}" for m in scores)
-        notes.append(
-            f"For {genre} auto chose {plan.config.label(method)}, by the RMSE on the latest "
-            f"{VALIDATION_FRACTION:.0%} of the training rows: {figures}."
-        )
-        print(notes[-1])
-    if len({method for method, _ in chosen.values()} | {"scratch"}) > 2:
-        notes.append("A genre has a result of what was chosen for it, and of no other choice.")
-    experiment = Experiment(ratings, plan.config, cache_dir())
-    path = out / "results.jsonl"
-    done = {(row["study"], row["key"]) for row in read_rows(path)} if path.exists() else set()
-    about = describe(experiment)
+    chosen = choose(ratings, plan, genres, out) if AUTO in methods else {}
     runs: list[Run] = []
     for genre in genres:
         runs += [Run(genre, reference, None) for reference in REFERENCES]
-        of_genre = {*methods, *(chosen[genre][:1] if auto else ())}
-        runs += [
-            Run(genre, method, seed)
-            for method in METHODS
-            if method in of_genre
-            for seed in range(FLAGS.seeds)
-        ]
-    if plan.tuned is not None:
-        # Rows of other values are not to be compared with these.
+        of_genre = {*methods, *chosen.get(genre, ())[:1]}
+        in_order = [method for method in METHODS if method in of_genre]
+        runs += [Run(genre, method, seed) for method in in_order for seed in range(FLAGS.seeds)]
+    notes = [*notes_on_choices(plan, chosen), *notes_on_tuned_values(plan, runs)]
+    for note in notes:
+        print(note)
+    experiment = Experiment(ratings, plan.config, cache_dir())
+    about = describe(experiment)
+    if plan.tuned is not None:  # rows of other values are not to be compared with these
         about["study"] = f"{about['study']}-{plan.tuned.digest}"
-        pairs = {(run.genre, run.method) for run in runs if run.method not in REFERENCES}
-        used = sum(bool(plan.values(*pair)) for pair in pairs)
-        notes.append(
-            f"Tuned values from {plan.tuned.path} are used for {used} of {len(pairs)} pairs of "
-            "genre and method, where no flag says otherwise; the others have the defaults. "
-            "--tuned=none turns them off."
-        )
-        print(notes[-1])
+    path = out / "results.jsonl"
+    done = {(row["study"], row["key"]) for row in read_rows(path)} if path.exists() else set()
     experiments = {
         run: experiment.with_config(plan.config_of(run.genre, run.method)) for run in runs
     }
@@ -366,8 +143,10 @@ def run_all(
         label = plan.config.label(run.method)
         bar.set_description(f"{run.genre} {label}")
         result = experiments[run].run(run.genre, run.method, run.seed)
-        row = {**result.row, **about, "label": label}
-        row |= {
+        row = {
+            **result.row,
+            **about,
+            "label": label,
             "config": asdict(experiments[run].config),
             "tuned": plan.values(run.genre, run.method),
         }
@@ -387,21 +166,46 @@ def run_all(
     report(path, out, about["study"], command, notes)
 
 
-def choose(
-    ratings: Ratings, plan: Plan, genres: Sequence[str], out: Path
-) -> dict[str, tuple[str, dict[str, float]]]:
+def choose(ratings: Ratings, plan: Plan, genres: Sequence[str], out: Path) -> Choices:
     """For each genre the method that is best on validation rows, and the RMSE of each on them."""
     with quiet_tensorflow():
         from tdrec.auto import earlier_experiment, validation_scores
 
     print("auto: training one student of each method without the validation rows.")
     experiment = earlier_experiment(ratings, plan.config, cache_dir())
-    chosen = {}
+    chosen: Choices = {}
     for genre in genres:
         configs = {method: plan.config_of(genre, method) for method in METHODS}
         scores = validation_scores(experiment, genre, configs, out / "validation.json")
         chosen[genre] = (min(scores, key=scores.__getitem__), scores)
     return chosen
+
+
+def notes_on_choices(plan: Plan, chosen: Choices) -> list[str]:
+    """What a reader must know of the methods that were chosen on validation rows."""
+    notes = []
+    for genre, (method, scores) in chosen.items():
+        figures = ", ".join(f"{plan.config.label(m)} {scores[m]:.4f}" for m in scores)
+        notes.append(
+            f"For {genre} auto chose {plan.config.label(method)}, by the RMSE on the latest "
+            f"{VALIDATION_FRACTION:.0%} of the training rows: {figures}."
+        )
+    if len({method for method, _ in chosen.values()} | {"scratch"}) > 2:
+        notes.append("A genre has a result of what was chosen for it, and of no other choice.")
+    return notes
+
+
+def notes_on_tuned_values(plan: Plan, runs: Sequence[Run]) -> list[str]:
+    """What a reader must know of the tuned values."""
+    if plan.tuned is None:
+        return []
+    pairs = {(run.genre, run.method) for run in runs if run.method not in REFERENCES}
+    used = sum(bool(plan.values(*pair)) for pair in pairs)
+    return [
+        f"Tuned values from {plan.tuned.path} are used for {used} of {len(pairs)} pairs of genre "
+        "and method, where no flag says otherwise; the others have the defaults. --tuned=none "
+        "turns them off."
+    ]
 
 
 def report(path: Path, out: Path, study: str, command: str, notes: list[str]) -> None:
@@ -449,61 +253,6 @@ def save_student(result: Any, out: Path, study: str) -> Path:
         temporary.unlink(missing_ok=True)
     replace_file(path.with_suffix(".json"), result.encoder.to_json())
     return path
-
-
-def describe(experiment: Any) -> dict[str, Any]:
-    """What all rows of a study say of data, configuration and code."""
-    holdout, ratings = experiment.holdout, experiment.ratings
-    return {
-        "study": experiment.study,
-        "data": {
-            "name": ratings.name,
-            "sha256": ratings.fingerprint,
-            "warnings": list(ratings.warnings),
-            "n_train": len(holdout.train),
-            "n_test": len(holdout.test),
-            "cut": holdout.cut,
-            "ties": holdout.ties,
-            "cold_share": holdout.cold_share,
-            "unseen_movie_share": holdout.unseen_movie_share,
-        },
-        "config": asdict(experiment.config),
-        "versions": {
-            "python": platform.python_version(),
-            "tensorflow": version("tensorflow"),
-            "keras": version("keras"),
-            "tdrec": tdrec.__version__,
-        },
-        "git": git_revision(),
-    }
-
-
-def git_revision() -> str | None:
-    """The commit of the code, marked `-dirty` if it was changed; None outside of a checkout."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()
-
-
-def cache_dir() -> Path:
-    """Where teachers are kept: `--cache`, else the user's cache folder."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(FLAGS.cache) if FLAGS.cache else Path(base) / "tdrec"
-
-
-@contextlib.contextmanager
-def quiet_tensorflow() -> Iterator[None]:
-    """Keeps what TensorFlow's C++ code writes while it loads off the screen, errors excepted."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with quiet_stderr():
-        yield
-
-
-def _listed(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip()) or (text,)
 
 
 if __name__ == "__main__":

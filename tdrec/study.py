@@ -19,16 +19,10 @@ from absl import flags
 
 from tdrec.config import REGIMES
 from tdrec.data import check_source, load
+from tdrec.provenance import describe
+from tdrec.quiet import quiet_tensorflow
 from tdrec.results import replace_file, write_rows
-from tdrec.run import (
-    FLAGS,
-    UsageError,
-    cache_dir,
-    check_genres,
-    describe,
-    quiet_tensorflow,
-    read_genres,
-)
+from tdrec.run_flags import FLAGS, UsageError, cache_dir, check_genres, read_genres
 from tdrec.study_plan import Study, Unit, find, units
 from tdrec.tuned_values import tuned_values_text
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tdrec.config import ExperimentConfig
+from tdrec.evaluation import DivergedError
 from tdrec.experiment import Experiment
 
 MAX_STEPS = 480
@@ -112,7 +113,7 @@ def tune(
         config = with_tuned(experiment.config, method, {**chosen, "steps": MAX_STEPS})
         try:
             experiment.with_config(config).run(genre, method, seed, watch)
-        except ValueError as error:  # what it predicts is not finite
+        except DivergedError as error:
             raise optuna.TrialPruned(str(error)) from error
         trial.set_user_attr("steps", best_step)
         return best

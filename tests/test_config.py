@@ -30,3 +30,10 @@ def test_the_paper_regime_has_no_id_dropout():
 def test_a_ramp_up_is_of_whole_executions(ramp_up):
     with pytest.raises(ValueError, match=r"two multiples of 20.* Received: \("):
         replace(REGIMES["strong"], ramp_up=ramp_up)
+
+
+@pytest.mark.parametrize("changes", [{"teacher_members": 0}, {"teacher_bias_weight": -1.0}])
+def test_a_teacher_of_nothing_is_refused(changes):
+    (name,) = changes
+    with pytest.raises(ValueError, match=f"`{name}` must be at least .* Received: {changes[name]}"):
+        replace(REGIMES["strong"], **changes)

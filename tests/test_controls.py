@@ -4,10 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-import small_movielens
 from tdrec.config import REGIMES
 from tdrec.controls import of_other_rows, randomly_interpreting
-from tdrec.data import load
 from tdrec.experiment import Experiment
 from tdrec.methods import get
 from tdrec.model_split import Trace, split_model
@@ -17,9 +15,8 @@ from test_experiment import SMALL
 
 
 @pytest.fixture(scope="module")
-def experiment(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("controls")
-    return Experiment(load(str(small_movielens.write(folder / "data"))), SMALL, folder / "cache")
+def experiment(ratings, cache):
+    return Experiment(ratings, SMALL, cache)
 
 
 @pytest.mark.parametrize("rows", [2, 7, 50])

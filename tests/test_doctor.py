@@ -5,19 +5,8 @@ from dataclasses import replace
 import pytest
 from absl.testing import flagsaver
 
-import small_movielens
 from tdrec import doctor
 from tdrec.config import REGIMES
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return str(small_movielens.write(tmp_path_factory.mktemp("data")))
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture(autouse=True)

@@ -4,9 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-import small_movielens
 from tdrec.config import METHODS, REGIMES, ModelConfig
-from tdrec.data import load
 from tdrec.evaluation import BiasModel, score
 from tdrec.experiment import Experiment
 
@@ -20,16 +18,6 @@ SMALL = replace(
     teacher_epochs=2,
     methods={"td": {"rounds": 1}},  # which compiles faster
 )
-
-
-@pytest.fixture(scope="module")
-def ratings(tmp_path_factory):
-    return load(str(small_movielens.write(tmp_path_factory.mktemp("data"))))
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture(scope="module")

@@ -38,6 +38,7 @@ ALLOWED = {
     },
     "models": set(),
     "quiet": set(),
+    "provenance": {"__init__"},
     "model_cost": set(),
     "export_formats": {"data", "model_cost"},
     "export": {"data", "export_formats", "model_cost", "quiet"},
@@ -64,7 +65,7 @@ ALLOWED = {
 }
 ENDS = {
     *("auto", "experiment", "teacher_training", "tuning", "study_plan", "study_worker"),
-    *("tuned_values", "run", "doctor", "study", "integrations"),
+    *("tuned_values", "run_flags", "run", "doctor", "study", "integrations"),
 }
 MAY_IMPORT_TENSORFLOW = {
     "balance",

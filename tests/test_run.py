@@ -8,25 +8,9 @@ import numpy as np
 import pytest
 from absl.testing import flagsaver
 
-import small_movielens
-from tdrec import run
+from tdrec import run, run_flags
 from tdrec.config import REGIMES
 from tdrec.data import FeatureEncoder, load, split_by_time
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return str(small_movielens.write(tmp_path_factory.mktemp("data")))
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    return str(tmp_path_factory.mktemp("cache"))
-
-
-@pytest.fixture(autouse=True)
-def parsed_flags():
-    run.FLAGS.mark_as_parsed()  # for the tests that set flags and call no command
 
 
 @pytest.fixture(autouse=True)
@@ -179,34 +163,12 @@ def test_auto_does_not_see_evaluation_rows(call, tmp_path, data, two_methods, mo
 
 
 def test_auto_needs_validation_rows(call, data, monkeypatch, capsys):
-    monkeypatch.setattr(run, "VALIDATION_FRACTION", 0.001)
+    monkeypatch.setattr(run_flags, "VALIDATION_FRACTION", 0.001)
     validation = split_by_time(split_by_time(load(data)).train, 0.001).test.genre_counts()["War"]
     assert call("--genre=War", "--method=auto") == 2
     error = capsys.readouterr().err
     assert "--method=auto needs 20 validation rows" in error
     assert f"Received: 'War' with {validation} and " in error
-
-
-TUNED = {"learning_rate": 0.01, "steps": 40, "user_dropout": 0.6, "validation_rmse": 0.9}
-
-
-@pytest.fixture
-def tuned_file(tmp_path, data):
-    """A file of tuned values; of the data that the command reads unless another hash is given."""
-
-    def write(sha256=None, labels=("Scratch", "LD", "TD k=2"), **values):
-        chosen = {label: {**TUNED, **values} for label in labels}
-        chosen["LD"]["weight"] = 9.0
-        text = {
-            "study": "table3",
-            "data": {"name": "small", "sha256": sha256 or load(data).fingerprint},
-            "tuned": {"strong": {"": {"War": chosen}}},
-        }
-        path = tmp_path / "tuned.json"
-        path.write_text(json.dumps(text))
-        return path
-
-    return write
 
 
 def test_tuned_values_are_used_where_no_flag_says_otherwise(
@@ -218,7 +180,8 @@ def test_tuned_values_are_used_where_no_flag_says_otherwise(
     path = tuned_file()
     assert call("--genre=War", "--method=ld", "--seeds=1", f"--tuned={path}") == 0
     row = next(r for r in rows_of(tmp_path / "out") if r["method"] == "ld")
-    chosen = {**TUNED, "weight": 9.0, "steps": 20}  # the command has --steps=20
+    chosen = json.loads(path.read_text())["tuned"]["strong"][""]["War"]["LD"]
+    chosen |= {"steps": 20}  # the command has --steps=20
     config = with_tuned(REGIMES["strong"], "ld", chosen)
     expected = Experiment(load(data), config, cache).run("War", "ld", 0).row
     assert row["rmse"] == pytest.approx(expected["rmse"], abs=1e-6)
@@ -235,43 +198,6 @@ def test_tuned_values_are_used_where_no_flag_says_otherwise(
     plain = [row for row in rows if row["study"] != rows[0]["study"]]
     assert {row["method"] for row in plain} == {"bias", "teacher", "scratch"}
     assert plain[-1]["config"]["learning_rate"] == REGIMES["strong"].learning_rate
-
-
-@pytest.mark.parametrize(
-    ("flags", "method", "expected"),
-    [
-        ({}, "ld", {"learning_rate", "steps", "user_dropout", "weight"}),
-        ({"learning_rate": 0.1}, "ld", {"steps", "user_dropout", "weight"}),
-        ({"weight": 2.0, "steps": 20}, "ld", {"learning_rate", "user_dropout"}),
-        ({"weight": 2.0}, "scratch", {"learning_rate", "steps", "user_dropout"}),
-        ({}, "td", {"learning_rate", "steps", "user_dropout"}),
-        ({"rounds": 2}, "td", {"learning_rate", "steps", "user_dropout"}),
-        ({"rounds": 1}, "td", set()),  # tuned for two rounds
-        ({}, "fd", set()),
-        ({}, "teacher", set()),
-    ],
-)
-def test_a_flag_comes_before_a_tuned_value(tuned_file, flags, method, expected):
-    tuned = run.read_tuned_values(tuned_file())
-    with flagsaver.flagsaver(**flags):
-        plan = run.Plan(run.read_config(), tuned)
-        assert set(plan.values("War", method)) == expected
-        assert plan.values("Drama", method) == {}
-
-
-def test_the_file_beside_the_package_is_used_for_its_own_data(tuned_file, data, monkeypatch):
-    ratings = load(data)
-    with flagsaver.flagsaver(tuned=None):
-        monkeypatch.setattr(run, "DEFAULT", tuned_file())
-        assert run.read_tuned(ratings).of("strong", "War", "LD")["weight"] == 9.0
-        with flagsaver.flagsaver(regime="paper"):
-            assert run.read_tuned(ratings) is None
-        with flagsaver.flagsaver(tuned="none"):
-            assert run.read_tuned(ratings) is None
-        tuned_file(sha256="ab" * 32)
-        assert run.read_tuned(ratings) is None
-        monkeypatch.setattr(run, "DEFAULT", run.DEFAULT.with_name("missing.json"))
-        assert run.read_tuned(ratings) is None
 
 
 def test_tuned_values_that_are_refused(call, tuned_file, capsys):
@@ -336,7 +262,7 @@ def test_wrong_values_end_in_one_line(call, capsys, argument, expected):
 def test_a_genre_that_is_too_small(call, data, capsys):
     counts = split_by_time(load(data)).test.genre_counts()
     small = min(counts, key=lambda genre: counts[genre])
-    assert counts[small] < run.MIN_TEST_ROWS
+    assert counts[small] < run_flags.MIN_TEST_ROWS
     assert call(f"--genre={small}") == 2
     error = capsys.readouterr().err
     assert f"{small!r} with {counts[small]}" in error
@@ -359,19 +285,3 @@ def test_help_and_wrong_values_come_before_tensorflow():
     assert done.returncode == 0, done.stderr
     for flag in (name for names in run.GROUPS.values() for name in names):
         assert f"--{flag}" in done.stdout
-
-
-def test_every_flag_is_in_a_group():
-    own = {flag.name for flag in run.FLAGS.flags_by_module_dict()[run.__name__]}
-    assert own == {name for names in run.GROUPS.values() for name in names}
-
-
-def test_top8_and_all_on_simulated_data():
-    ratings = load("simulated")
-    dense = run.read_genres("all", ratings)
-    test, train = (
-        getattr(split_by_time(ratings), part).genre_counts() for part in ("test", "train")
-    )
-    assert set(dense) == {genre for genre in test if test[genre] > 500}
-    top = run.read_genres("top8", ratings)
-    assert top == tuple(sorted(dense, key=lambda g: -train[g])[:8])

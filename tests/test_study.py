@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from absl.testing import flagsaver
 
-import small_movielens
 from tdrec import study
 from tdrec.results import read_rows
 
@@ -32,12 +31,11 @@ STUDY = Study(
 
 
 @pytest.fixture(scope="module")
-def command(tmp_path_factory):
+def command(data, cache, tmp_path_factory):
     folder = tmp_path_factory.mktemp("study")
     (folder / "small.py").write_text(SMALL)
-    data = small_movielens.write(folder / "data")
     return [
-        *(str(folder / "small.py"), f"--data={data}", f"--cache={folder / 'cache'}"),
+        *(str(folder / "small.py"), f"--data={data}", f"--cache={cache}"),
         *("--genre=Drama", "--regimes=strong", "--seeds=2", "--trials=0"),
     ]
 

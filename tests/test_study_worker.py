@@ -4,25 +4,14 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-import small_movielens
 from tdrec import tuning
-from tdrec.data import load, split_by_time
+from tdrec.data import split_by_time
 from tdrec.experiment import Experiment
 from tdrec.study_plan import Arm, Study, units
 from tdrec.study_worker import Worker
 from test_experiment import SMALL
 
 STUDY = Study("t", [Arm("scratch"), Arm("ld")])
-
-
-@pytest.fixture(scope="module")
-def ratings(tmp_path_factory):
-    return load(str(small_movielens.write(tmp_path_factory.mktemp("data"))))
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture(autouse=True)

@@ -3,19 +3,17 @@ from dataclasses import replace
 
 import pytest
 
-import small_movielens
 from tdrec import tuning
-from tdrec.data import load, split_by_time
+from tdrec.data import split_by_time
+from tdrec.evaluation import DivergedError
 from tdrec.experiment import Experiment
 from tdrec.tuning import tune, with_tuned
 from test_experiment import SMALL
 
 
 @pytest.fixture(scope="module")
-def experiment(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tuning")
-    ratings = split_by_time(load(str(small_movielens.write(folder / "data")))).train
-    return Experiment(ratings, SMALL, folder / "cache", 0.2)
+def experiment(ratings, cache):
+    return Experiment(split_by_time(ratings).train, SMALL, cache, 0.2)
 
 
 @pytest.fixture(autouse=True)
@@ -70,7 +68,7 @@ def test_a_trial_that_diverges_is_no_winner(experiment, tmp_path, monkeypatch):
 
     def diverging(self, genre, method, seed, watch):
         if self.config.learning_rate != SMALL.learning_rate:
-            raise ValueError("There must be one finite prediction for each row.")
+            raise DivergedError("There must be one finite prediction for each row.")
         return real(self, genre, method, seed, watch)
 
     monkeypatch.setattr(Experiment, "run", diverging)

@@ -1,0 +1,49 @@
+"""Small MovieLens-shaped data, and teachers of it that are trained once for all tests."""
+
+import json
+import os
+
+import pytest
+
+import small_movielens
+from tdrec.data import load
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory):
+    """The folder of the small data, as a command takes it."""
+    return str(small_movielens.write(tmp_path_factory.mktemp("data")))
+
+
+@pytest.fixture(scope="session")
+def ratings(data):
+    return load(data)
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory):
+    """The folder of trained teachers, one for all of pytest's processes."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "teachers"
+    folder.mkdir(exist_ok=True)
+    return str(folder)
+
+
+@pytest.fixture
+def tuned_file(tmp_path, data):
+    """Writes a file of tuned values of War, of `data` unless another hash is given."""
+    common = {"learning_rate": 0.01, "steps": 40, "user_dropout": 0.6, "validation_rmse": 0.9}
+
+    def write(sha256=None, labels=("Scratch", "LD", "TD k=2"), **values):
+        chosen = {label: {**common, **values} for label in labels}
+        chosen["LD"]["weight"] = 9.0
+        text = {
+            "study": "table3",
+            "data": {"name": "small", "sha256": sha256 or load(data).fingerprint},
+            "tuned": {"strong": {"": {"War": chosen}}},
+        }
+        path = tmp_path / "tuned.json"
+        path.write_text(json.dumps(text))
+        return path
+
+    return write
