@@ -1,4 +1,4 @@
-"""Better students than the paper's: a better teacher, and labels added to TD.
+"""Better students than the paper's: a better teacher, unrated pairs, and labels added to TD.
 
     python -m tdrec.study better_students --data=ml-100k.zip
 
@@ -7,13 +7,17 @@ README.md beside this file has the cost on two cores and the figures last obtain
 
 from tdrec.study_plan import Arm, Study
 
+UNRATED = {"unrated": 1.0}
+
 STUDY = Study(
     "Better students than the paper's",
     [
         Arm("scratch"),
         Arm("ld"),
         Arm("ld", label="LD, mean of four teachers", changes={"teacher_members": 4}),
+        Arm("ld", label="LD, unrated pairs too", changes=UNRATED),
         Arm("td"),
         Arm("td", {"label_weight": 1.0}, "TD + LD"),
+        Arm("td", {"label_weight": 1.0}, "TD + LD, unrated pairs too", UNRATED),
     ],
 )

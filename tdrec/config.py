@@ -48,6 +48,8 @@ class ExperimentConfig:
         teacher: The teacher's sizes; the defaults are the paper's.
         student: The student's; the defaults are a quarter of the teacher's.
         rows: Share of a genre's training rows that a student is trained on, drawn at random.
+        unrated: How many pairs of a user and a movie that nobody rated a student with a teacher is
+            trained on as well, for each rating: it is to predict there what the teacher predicts.
         id_dropout: Share of the ids replaced by out-of-vocabulary while a student is trained, by
             input.
         batch_size: Rows of a student's step.
@@ -73,13 +75,15 @@ class ExperimentConfig:
         methods: Arguments of the methods that differ from `METHOD_DEFAULTS`, by short name.
 
     Raises:
-        ValueError: If `ramp_up`, `teacher_bias_weight` or `teacher_members` is out of its range.
+        ValueError: If `ramp_up`, `unrated`, `teacher_bias_weight` or `teacher_members` is out of
+            its range.
     """
 
     regime: str = "strong"
     teacher: ModelConfig = ModelConfig(units=(512, 256), id_dim=100, text_dim=50)
     student: ModelConfig = ModelConfig(units=(128, 64), id_dim=25, text_dim=13)
     rows: float = 1.0
+    unrated: float = 0.0
     id_dropout: Mapping[str, float] = field(default_factory=lambda: dict(ID_DROPOUT))
     batch_size: int = 256
     learning_rate: float = 3e-3
@@ -106,7 +110,7 @@ class ExperimentConfig:
                 f"`ramp_up` must be None or two multiples of {LOG_EVERY}, the student's steps and "
                 f"those of encoders and decoders. Received: {self.ramp_up!r}."
             )
-        for name, least in (("teacher_bias_weight", 0), ("teacher_members", 1)):
+        for name, least in (("unrated", 0), ("teacher_bias_weight", 0), ("teacher_members", 1)):
             if not getattr(self, name) >= least:
                 raise ValueError(
                     f"`{name}` must be at least {least}. Received: {getattr(self, name)!r}."

@@ -21,22 +21,22 @@ import numpy as np
 from tdrec import methods
 from tdrec.callbacks import RampUp
 from tdrec.config import LOG_EVERY, METHOD_DEFAULTS, REFERENCES, ExperimentConfig
-from tdrec.controls import of_other_rows, randomly_interpreting
+from tdrec.controls import randomly_interpreting
 from tdrec.data import FeatureEncoder, Ratings, split_by_time
 from tdrec.distiller import PARTS, Distiller
 from tdrec.evaluation import BiasModel, is_cold, score
 from tdrec.model_cost import latency_ms, multiply_adds, training_multiply_adds
 from tdrec.model_split import ModelSplit, split_model
-from tdrec.models.id_dropout import id_variants, variant_shares
+from tdrec.models.id_dropout import variant_shares
 from tdrec.models.rating_mlp import HIGH, LOW
-from tdrec.teacher_targets import TeacherTargets, as_tensors, attach, batches
+from tdrec.segment import Segment, training_rows
+from tdrec.teacher_targets import TeacherTargets, batches
 from tdrec.teacher_training import (
     adam,
     cached_teacher,
     predict,
     rating_model,
     restart,
-    targets_of,
 )
 
 Watch = Callable[[int, float], bool]
@@ -57,19 +57,6 @@ class Result:
     row: dict[str, Any]
     model: keras.Model | None = None
     encoder: FeatureEncoder | None = None
-
-
-@dataclass(frozen=True)
-class Segment:
-    """The rows of one genre, and their features for the student and for the teacher."""
-
-    train: Ratings
-    test: Ratings
-    encoder: FeatureEncoder
-    student_train: dict[str, np.ndarray]
-    student_test: dict[str, np.ndarray]
-    teacher_train: dict[str, np.ndarray]
-    teacher_test: dict[str, np.ndarray]
 
 
 class _Kept:
@@ -200,6 +187,7 @@ class Experiment:
                 train,
                 test,
                 encoder,
+                its_encoder,
                 student_train=encoder.encode(train),
                 student_test=encoder.encode(test),
                 teacher_train=its_encoder.encode(train),
@@ -361,19 +349,20 @@ class Experiment:
 
     def _training_rows(self, genre: str, segment: Segment, fields: tuple[str, ...]) -> Any:
         """What a student is trained on, with the teacher's targets: tensors, made once."""
-        names = tuple(self.config.id_dropout)
-        key = (names, fields, self.teacher_path(genre), self.config.shuffled_targets)
+        config, targets = self.config, self._kept.targets
+        key = (
+            *(tuple(config.id_dropout), fields, self.teacher_path(genre)),
+            *(config.shuffled_targets, config.unrated),
+        )
         if key not in self._kept.rows:
-            x: Any = id_variants(segment.student_train, names)
-            if fields:
-                its_x = id_variants(segment.teacher_train, names)
-                trace = self._kept.targets(self._teacher_split(genre), its_x, fields)
-                if self.config.shuffled_targets:
-                    trace = of_other_rows(trace, 2 ** len(names))
-                x = attach(x, as_tensors(trace), fields)
-            y = targets_of(segment.train, 2 ** len(names))
-            rows = keras.tree.map_structure(keras.ops.convert_to_tensor, (x, y))
-            self._kept.rows = {key: rows}  # the last alone: states of all variants are large
+            rows = training_rows(
+                segment,
+                config,
+                fields,
+                lambda x, read: targets(self._teacher_split(genre), x, read),
+            )
+            tensors = keras.tree.map_structure(keras.ops.convert_to_tensor, rows)
+            self._kept.rows = {key: tensors}  # the last alone: states of all variants are large
         return self._kept.rows[key]
 
     def _structure(self, name: str) -> dict[str, Any]:

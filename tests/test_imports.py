@@ -64,8 +64,8 @@ ALLOWED = {
     "report": {"drawing", "page", "paper_tables", "plots", "results", "summary"},
 }
 ENDS = {
-    *("auto", "experiment", "teacher_training", "tuning", "study_plan", "study_worker"),
-    *("tuned_values", "run_flags", "run", "doctor", "study", "integrations"),
+    *("auto", "experiment", "segment", "teacher_training", "tuning", "study_plan"),
+    *("study_worker", "tuned_values", "run_flags", "run", "doctor", "study", "integrations"),
 }
 MAY_IMPORT_TENSORFLOW = {
     "balance",

@@ -1,10 +1,11 @@
-"""Ratings: load, check, split by time, encode."""
+"""Ratings: load, check, split by time, encode; pairs that nobody rated."""
 
 from tdrec.data.features import FeatureEncoder, Vocabulary
 from tdrec.data.holdout import Holdout, split_by_time
 from tdrec.data.movielens import check_source, load
 from tdrec.data.ratings import DataError, Movies, Ratings
 from tdrec.data.simulated import simulate
+from tdrec.data.unrated import unrated_pairs
 
 __all__ = [
     "DataError",
@@ -17,4 +18,5 @@ __all__ = [
     "load",
     "simulate",
     "split_by_time",
+    "unrated_pairs",
 ]
