@@ -14,6 +14,7 @@ from pathlib import Path
 
 from absl import flags
 
+from tdrec.compilation import keep_compiled
 from tdrec.config import METHODS, ExperimentConfig
 from tdrec.data import Ratings, check_source, load, split_by_time
 from tdrec.quiet import quiet_tensorflow
@@ -60,6 +61,7 @@ def main(argv: list[str]) -> int:
             raise UsageError(f"--genre must be one genre. Received: {', '.join(genres)}.")
         out = Path(FLAGS.out)
         out.mkdir(parents=True, exist_ok=True)
+        keep_compiled(cache_dir())
     except (ValueError, OSError, flags.Error) as error:
         print(f"tdrec: {' '.join(str(error).split())}", file=sys.stderr)
         return 2

@@ -15,6 +15,7 @@ from typing import Any
 
 from absl import flags
 
+from tdrec.compilation import keep_compiled
 from tdrec.config import METHODS, REFERENCES, VALIDATION_FRACTION
 from tdrec.data import Ratings, check_source, load
 from tdrec.provenance import describe
@@ -74,6 +75,7 @@ def main(argv: list[str]) -> int:
         plan = Plan(config, read_tuned(ratings))
         out = Path(FLAGS.out)
         out.mkdir(parents=True, exist_ok=True)
+        keep_compiled(cache_dir())
     except (ValueError, OSError, flags.Error) as error:
         print(f"tdrec: {' '.join(str(error).split())}", file=sys.stderr)
         return 2

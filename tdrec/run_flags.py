@@ -79,7 +79,7 @@ flags.DEFINE_float("weight", None, "ld, fd, fitnet, hybrid: weight of the distil
 flags.DEFINE_float("interaction_weight", None, "td: w1.")
 flags.DEFINE_float("message_weight", None, "td: w2, message consistency.")
 flags.DEFINE_float("state_weight", None, "td: w3, state consistency.")
-flags.DEFINE_string("cache", None, "Folder of trained teachers. Default: ~/.cache/tdrec.")
+flags.DEFINE_string("cache", None, "Folder of teachers and compiled code. Default: ~/.cache/tdrec.")
 
 FLAGS = flags.FLAGS
 
@@ -240,7 +240,7 @@ def read_config() -> ExperimentConfig:
 
 
 def cache_dir() -> Path:
-    """Where teachers are kept: `--cache`, else the user's cache folder."""
+    """Where teachers and compiled steps are kept: `--cache`, else the user's cache folder."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(FLAGS.cache) if FLAGS.cache else Path(base) / "tdrec"
 

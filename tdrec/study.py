@@ -17,6 +17,7 @@ from typing import Any
 
 from absl import flags
 
+from tdrec.compilation import keep_compiled
 from tdrec.config import REGIMES
 from tdrec.data import check_source, load
 from tdrec.provenance import describe
@@ -69,6 +70,7 @@ def main(argv: list[str]) -> int:
         planned = list(units(study, FLAGS.regimes, read_genres(asked, ratings)))
         out = Path(FLAGS.out) if FLAGS["out"].present else Path("results") / name
         (out / "units").mkdir(parents=True, exist_ok=True)
+        keep_compiled(cache_dir())
     except (ValueError, OSError, flags.Error) as error:
         print(f"tdrec: {' '.join(str(error).split())}", file=sys.stderr)
         return 2

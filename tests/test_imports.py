@@ -38,6 +38,7 @@ ALLOWED = {
     },
     "models": set(),
     "quiet": set(),
+    "compilation": set(),
     "provenance": {"__init__"},
     "model_cost": set(),
     "export_formats": {"data", "model_cost"},
