@@ -19,6 +19,8 @@ EXPORT = ["ai-edge-litert", "onnx", "onnxruntime", "tf2onnx"]
 
 # What the recommenders of `examples/` are built with.
 EXAMPLES = ["keras-rs"]
+# What `tdrec.models.vit` is made of and reads published weights with.
+IMAGES = ["keras-hub", "safetensors", "scipy"]
 # What `tdrec.StoredTargets` needs to read and write Parquet.
 PARQUET = ["pyarrow"]
 # What `tdrec.study` tunes with.
@@ -52,11 +54,14 @@ setup(
     extras_require={
         "examples": EXAMPLES,
         "export": EXPORT,
+        "images": IMAGES,
+        "parity": ["torch", "transformers"],  # whose hidden states a test compares with
         "parquet": PARQUET,
         "study": STUDY,
         "test": [
             *EXAMPLES,
             *EXPORT,
+            *IMAGES,
             *PARQUET,
             *STUDY,
             "hypothesis",
