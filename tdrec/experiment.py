@@ -24,7 +24,7 @@ from tdrec.config import LOG_EVERY, METHOD_DEFAULTS, REFERENCES, ExperimentConfi
 from tdrec.controls import randomly_interpreting
 from tdrec.data import FeatureEncoder, Ratings, split_by_time
 from tdrec.distiller import PARTS, Distiller
-from tdrec.evaluation import BiasModel, is_cold, score
+from tdrec.evaluation import BiasModel, Scores, is_cold, score
 from tdrec.model_cost import latency_ms, multiply_adds, training_multiply_adds
 from tdrec.model_split import ModelSplit, split_model
 from tdrec.models.id_dropout import variant_shares
@@ -39,7 +39,7 @@ from tdrec.teacher_training import (
     restart,
 )
 
-Watch = Callable[[int, float], bool]
+Watch = Callable[[int, Scores], bool]
 WATCH_EVERY = 2 * LOG_EVERY
 """Steps between two looks at a student that is watched."""
 
@@ -135,7 +135,7 @@ class Experiment:
             genre: A genre of the data.
             method: A method's short name, `"teacher"` or `"bias"`.
             seed: Decides the student's initial weights, the order of rows and the dropped ids.
-            watch: Told each `WATCH_EVERY` steps the step, of those after a ramp-up, and the RMSE
+            watch: Told each `WATCH_EVERY` steps the step, of those after a ramp-up, and the scores
                 on the rows to evaluate on; training ends where it returns False. It is for tuning,
                 where these rows are validation rows. Default None: they are read once, after
                 training.
@@ -320,8 +320,7 @@ class Experiment:
                 predictions = predict(student, segment.student_test)
                 for variable, value in zip(weights, current, strict=True):
                     variable.assign(value)
-                rmse = score(predictions, segment.test, segment.train).rmse
-                if not watch(step, rmse):
+                if not watch(step, score(predictions, segment.test, segment.train)):
                     distiller.stop_training = True
 
             callbacks.append(keras.callbacks.LambdaCallback(on_epoch_end=look))

@@ -5,10 +5,21 @@ import pytest
 
 from tdrec import tuning
 from tdrec.data import split_by_time
-from tdrec.evaluation import DivergedError
+from tdrec.evaluation import DivergedError, Scores
 from tdrec.experiment import Experiment
 from tdrec.tuning import tune, with_tuned
 from test_experiment import SMALL
+
+
+def scores(squared_error):
+    """Of users with one validation row each."""
+    users = len(squared_error)
+    by_user = {
+        "ids": list(range(users)),
+        "rows": [1] * users,
+        "squared_error": list(squared_error),
+    }
+    return Scores(math.sqrt(sum(squared_error) / users), None, None, by_user)
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +74,28 @@ def test_a_killed_search_ends_like_one_left_alone(experiment, chosen, tmp_path, 
     assert len(calls) == 3 + 6
 
 
+@pytest.mark.parametrize(
+    ("of_others", "winner"),
+    [
+        ([0.9] * 20, "another"),  # better for every user
+        ([0.2, 1.7] * 10, "the defaults"),  # better in the mean, by chance of who was asked
+        ([1.1] * 20, "the defaults"),
+    ],
+)
+def test_the_defaults_stay_where_no_trial_is_shown_to_be_better(
+    experiment, tmp_path, monkeypatch, of_others, winner
+):
+    def run(self, genre, method, seed, watch):
+        default = self.config.learning_rate == SMALL.learning_rate
+        watch(40, scores([1.0] * 20 if default else of_others))
+
+    monkeypatch.setattr(Experiment, "run", run)
+    chosen = tune(experiment, "Drama", "scratch", 4, tmp_path / "journal")
+    is_default = chosen["learning_rate"] == SMALL.learning_rate
+    assert is_default == (winner == "the defaults")
+    assert chosen["validation_rmse"] == pytest.approx(1.0 if is_default else math.sqrt(0.9))
+
+
 def test_a_trial_that_diverges_is_no_winner(experiment, tmp_path, monkeypatch):
     real = Experiment.run
 
@@ -84,7 +117,7 @@ def test_label_distillation_is_searched_only_where_it_is_asked_for(
 
     def run(self, genre, method, seed, watch):
         seen.append(self.config.arguments("td"))
-        watch(40, 1.0)
+        watch(40, scores([1.0, 1.0]))
 
     monkeypatch.setattr(Experiment, "run", run)
     of_td = {"interaction_weight", "message_weight", "state_weight"}
