@@ -1,0 +1,292 @@
+"""Labelled images from TFRecord files or TensorFlow Datasets, streamed as batches for a ViT."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tdrec.data.movielens_tfds import check_packages, data_folder
+from tdrec.data.ratings import DataError
+
+TFDS_SPLITS = {
+    "cifar10": ("train", "test"),
+    "cifar100": ("train", "test"),
+    "imagenet2012": ("train", "validation"),
+}
+"""The data sets that are read through TFDS, and the splits to train and to evaluate on."""
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """Images with labels, read anew in each pass.
+
+    Args:
+        train: `tf.data.Dataset` of (uint8 [height, width, 3], int32 []).
+        test: the same, to evaluate on.
+        n_train: how many there are of the first.
+        n_test: how many there are of the second.
+        class_names: the classes, in the order of the labels.
+        name: what the data are, for reports.
+        fingerprint: a hash of what decides the images.
+    """
+
+    train: Any
+    test: Any
+    n_train: int
+    n_test: int
+    class_names: tuple[str, ...]
+    name: str
+    fingerprint: str
+
+
+def load_images(source: str) -> Images:
+    """Finds images, and reads their labels.
+
+    Args:
+        source: one of
+
+            - the path of a folder with `train.tfrecord` and `test.tfrecord`, whose records are
+              `tf.train.Example`s with an `image`, the bytes of a JPEG or PNG file, and a `label`,
+              an integer from 0; a `classes.txt` beside them may name the classes, one a line;
+            - `"tfds:cifar10"`, `"tfds:cifar100"` or `"tfds:imagenet2012"`, which TensorFlow
+              Datasets has prepared on this machine.
+
+    Returns:
+        The images.
+
+    Raises:
+        DataError: if a file or the data set is missing, damaged or empty, or labels and names
+            do not fit.
+
+    Example:
+        >>> images = load_images("tfds:cifar10")                           # doctest: +SKIP
+        >>> batches = training_batches(images.train, 128, 32, crop="pad")  # doctest: +SKIP
+    """
+    if source.startswith("tfds:"):
+        return _load_tfds(source.removeprefix("tfds:"))
+    return _load_folder(Path(source))
+
+
+def training_batches(
+    images: Any,
+    batch_size: int,
+    image_size: int,
+    *,
+    crop: str = "inception",
+    seed: int = 0,
+    shuffle_buffer: int = 50_000,
+) -> Any:
+    """Endless batches to train on: shuffled, cropped and flipped at random.
+
+    Args:
+        images: `Images.train`.
+        batch_size: rows a batch.
+        image_size: height and width of what a batch has.
+        crop: `"inception"` takes a part of 5 to 100% of the area, with sides of 3:4 to 4:3, and
+            resizes it; `"pad"` is for small images: resized, padded with black by an eighth of the
+            size on each side, and cropped again.
+        seed: decides order, crops and flips.
+        shuffle_buffer: how many images are held, as they are stored, to shuffle among.
+
+    Returns:
+        A `tf.data.Dataset` of (float32 [batch, size, size, 3] from -1 to 1, int32 [batch]).
+
+    Raises:
+        ValueError: if `crop` is neither.
+
+    Source:
+        Dosovitskiy et al., "An Image is Worth 16x16 Words", 2021, appendix B.1; Szegedy et al.,
+        "Going Deeper with Convolutions", 2015, section 6, for the crop.
+    """
+    import tensorflow as tf
+
+    if crop not in _CROPS:
+        raise ValueError(f"`crop` must be one of {', '.join(_CROPS)}. Received: {crop!r}.")
+
+    def augment(row: tuple[Any, Any], draw: Any) -> tuple[Any, Any]:
+        image, label = row
+        first = tf.stack([draw, 0])
+        cropped = _CROPS[crop](image, image_size, first)
+        flipped = tf.image.stateless_random_flip_left_right(cropped, first + 1)
+        return _scaled(flipped), label
+
+    options = tf.data.Options()
+    options.deterministic = True
+    draws = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True)
+    shuffled = images.shuffle(shuffle_buffer, seed=seed, reshuffle_each_iteration=True).repeat()
+    rows = tf.data.Dataset.zip(shuffled, draws)
+    batches = rows.map(augment, tf.data.AUTOTUNE).batch(batch_size, drop_remainder=True)
+    return batches.with_options(options).prefetch(2)
+
+
+def evaluation_batches(images: Any, batch_size: int, image_size: int) -> Any:
+    """Batches to evaluate on: each image once, resized to a square.
+
+    Args:
+        images: `Images.test`.
+        batch_size: rows a batch; the last may have fewer.
+        image_size: height and width of what a batch has.
+
+    Returns:
+        A `tf.data.Dataset` as `training_batches` gives it, of one pass.
+    """
+    import tensorflow as tf
+
+    def prepare(image: Any, label: Any) -> tuple[Any, Any]:
+        return _scaled(_resized(image, image_size)), label
+
+    return images.map(prepare, tf.data.AUTOTUNE).batch(batch_size).prefetch(2)
+
+
+def _scaled(image: Any) -> Any:
+    return image / 127.5 - 1.0
+
+
+def _resized(image: Any, size: int) -> Any:
+    import tensorflow as tf
+
+    resized = tf.image.resize(image, (size, size))  # float32, whatever the image has
+    return tf.ensure_shape(resized, (size, size, 3))
+
+
+def _inception_crop(image: Any, size: int, seed: Any) -> Any:
+    import tensorflow as tf
+
+    begin, extent, _ = tf.image.stateless_sample_distorted_bounding_box(
+        tf.shape(image),
+        tf.zeros((0, 0, 4)),
+        seed=seed,
+        min_object_covered=0.0,
+        aspect_ratio_range=(3 / 4, 4 / 3),
+        area_range=(0.05, 1.0),
+        use_image_if_no_bounding_boxes=True,
+    )
+    return _resized(tf.slice(image, begin, extent), size)
+
+
+def _pad_crop(image: Any, size: int, seed: Any) -> Any:
+    import tensorflow as tf
+
+    margin = size // 8
+    padded = tf.pad(_resized(image, size), [[margin, margin], [margin, margin], [0, 0]])
+    return tf.image.stateless_random_crop(padded, (size, size, 3), seed)
+
+
+_CROPS = {"inception": _inception_crop, "pad": _pad_crop}
+
+
+def _load_folder(folder: Path) -> Images:
+    import tensorflow as tf
+
+    paths = [folder / f"{part}.tfrecord" for part in ("train", "test")]
+    for path in paths:
+        if not path.is_file():
+            raise DataError(
+                f"A folder of images must have train.tfrecord and test.tfrecord. Received: no "
+                f"{path}. Give another folder, or one of "
+                f"{', '.join(f'tfds:{name}' for name in TFDS_SPLITS)}."
+            )
+    digest = hashlib.sha256()
+    labels: list[list[int]] = []
+    for path in paths:
+        with path.open("rb") as file:
+            while block := file.read(2**20):
+                digest.update(block)
+        labels.append(_labels_of(path))
+    known = set().union(*labels)
+    names_file = folder / "classes.txt"
+    if names_file.is_file():
+        lines = names_file.read_text(encoding="utf-8").splitlines()
+        names = tuple(line.strip() for line in lines if line.strip())
+    else:
+        names = tuple(str(label) for label in range(max(known) + 1))
+    if min(known) < 0 or max(known) >= len(names):
+        raise DataError(
+            f"Labels must be from 0 to {len(names) - 1}, one for each of the {len(names)} classes. "
+            f"Received: {min(known)} to {max(known)} in {folder}."
+        )
+
+    train, test = (
+        tf.data.TFRecordDataset(str(path)).map(_decoded, tf.data.AUTOTUNE) for path in paths
+    )
+    return Images(
+        train=train,
+        test=test,
+        n_train=len(labels[0]),
+        n_test=len(labels[1]),
+        class_names=names,
+        name=folder.name,
+        fingerprint=digest.hexdigest(),
+    )
+
+
+def _features() -> dict[str, Any]:
+    import tensorflow as tf
+
+    return {
+        "image": tf.io.FixedLenFeature((), tf.string),
+        "label": tf.io.FixedLenFeature((), tf.int64),
+    }
+
+
+def _labels_of(path: Path) -> list[int]:
+    import tensorflow as tf
+
+    found: list[int] = []
+    try:
+        for records in tf.data.TFRecordDataset(str(path)).batch(4096):
+            found += tf.io.parse_example(records, _features())["label"].numpy().tolist()
+    except tf.errors.OpError as error:
+        raise DataError(
+            f"{path} must hold tf.train.Examples with `image` and `label`. "
+            f"Received: {str(error.message).splitlines()[0]}. Write or copy it again."
+        ) from error
+    if not found:
+        raise DataError(f"{path} must have an image. Received: an empty file. Copy it again.")
+    return found
+
+
+def _decoded(record: Any) -> tuple[Any, Any]:
+    import tensorflow as tf
+
+    example = tf.io.parse_single_example(record, _features())
+    image = tf.io.decode_image(example["image"], channels=3, expand_animations=False)
+    return tf.ensure_shape(image, (None, None, 3)), tf.cast(example["label"], tf.int32)
+
+
+def _load_tfds(name: str) -> Images:
+    if name not in TFDS_SPLITS:
+        raise DataError(
+            f"The TFDS data set must be one of {', '.join(TFDS_SPLITS)}. Received: {name!r}."
+        )
+    check_packages()
+    if not any((data_folder() / name).glob("*/dataset_info.json")):
+        raise DataError(
+            f"TFDS must have prepared {name}. Received: nothing in {data_folder() / name}. Set "
+            "TFDS_DATA_DIR to where it is, or prepare it: "
+            f'python -c "import tensorflow_datasets as tfds; tfds.load({name!r})"'
+        )
+    import tensorflow as tf
+    import tensorflow_datasets as tfds
+
+    builder = tfds.builder(name, data_dir=str(data_folder()))
+    parts = TFDS_SPLITS[name]
+    train, test = (
+        builder.as_dataset(split=part, as_supervised=True, shuffle_files=False).map(
+            lambda image, label: (image, tf.cast(label, tf.int32))
+        )
+        for part in parts
+    )
+    sizes = [builder.info.splits[part].num_examples for part in parts]
+    described = f"{builder.info.full_name} {sizes} {builder.info.dataset_size}"
+    return Images(
+        train=train,
+        test=test,
+        n_train=sizes[0],
+        n_test=sizes[1],
+        class_names=tuple(builder.info.features["label"].names),
+        name=name,
+        fingerprint=hashlib.sha256(described.encode()).hexdigest(),
+    )
