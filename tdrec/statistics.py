@@ -187,14 +187,13 @@ def compare(
     usable = np.full(len(counts), True)
     differences, improvements = [], []
     for one, other in pairs:
-        sums = np.zeros((len(users), 1 + one.seeds + other.seeds))
-        sums[np.searchsorted(users, one.ids)] = np.column_stack(
-            [one.rows, one.squared_error, other.squared_error]
+        drawn = counts[:, np.searchsorted(users, one.ids)]
+        rows = drawn @ one.rows
+        usable &= rows > 0
+        # Products of one shape each, which are equal to the last digit where both sides are.
+        left, right = (
+            np.sqrt(drawn @ x.squared_error / np.maximum(rows, 1)[:, None]) for x in (one, other)
         )
-        drawn = counts @ sums
-        usable &= drawn[:, 0] > 0
-        rmse = np.sqrt(drawn[:, 1:] / np.maximum(drawn[:, :1], 1))
-        left, right = np.split(rmse, [one.seeds], axis=1)
         difference, base = (left - right).mean(1), right.mean(1)
         differences.append(difference)
         # an other side without any error leaves nothing to improve, and nothing to divide by

@@ -136,8 +136,8 @@ def test_whoever_watches_sees_the_student_that_would_be_used(experiment):
     longer = experiment.with_config(replace(SMALL, steps=120))
     seen = []
 
-    def watch(step, rmse):
-        seen.append((step, rmse))
+    def watch(step, scores):
+        seen.append((step, scores.rmse))
         return step < 80
 
     row = longer.run("Drama", "scratch", 0, watch).row
@@ -151,7 +151,9 @@ def test_a_ramp_up_comes_before_the_steps_and_leaves_nothing_behind(experiment):
     plain = experiment.run("Drama", "td", 0).row
     ramp = experiment.with_config(replace(SMALL, ramp_up=(40, 20), steps=80))
     seen = []
-    row = ramp.run("Drama", "td", 0, lambda step, rmse: seen.append((step, rmse)) or True).row
+    row = ramp.run(
+        "Drama", "td", 0, lambda step, scores: seen.append((step, scores.rmse)) or True
+    ).row
     assert [step for step, _ in seen] == [40, 80]
     assert row["rmse"] == pytest.approx(seen[-1][1], abs=1e-6)
     curve = row["curve"]

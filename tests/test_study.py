@@ -49,8 +49,9 @@ def test_killed_and_started_again_it_ends_with_all_rows_and_a_report(command, tm
     out = [*command, f"--out={tmp_path}", "--workers=2"]
     process = subprocess.Popen([sys.executable, "-m", "tdrec.study", *out], text=True)
     deadline = time.monotonic() + 120
-    while not list(tmp_path.glob("units/*/row-*.json")) and time.monotonic() < deadline:
-        time.sleep(0.2)
+    # the first unit of many: a quick machine must not be done before the signal comes
+    while not list(tmp_path.glob("units/*/lock")) and time.monotonic() < deadline:
+        time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 130
     assert call(*out) == 0
