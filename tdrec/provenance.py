@@ -27,6 +27,29 @@ def describe(experiment: Any) -> dict[str, Any]:
             "unseen_movie_share": holdout.unseen_movie_share,
         },
         "config": asdict(experiment.config),
+        **describe_code(),
+    }
+
+
+def describe_images(experiment: Any) -> dict[str, Any]:
+    """What all rows of an image experiment say of data and code."""
+    images = experiment.images
+    return {
+        "study": experiment.study,
+        "data": {
+            "name": images.name,
+            "sha256": images.fingerprint,
+            "warnings": [],
+            "n_train": images.n_train,
+            "n_test": images.n_test,
+        },
+        **describe_code(),
+    }
+
+
+def describe_code() -> dict[str, Any]:
+    """The versions and the revision of the code."""
+    return {
         "versions": {
             "python": platform.python_version(),
             "tensorflow": version("tensorflow"),

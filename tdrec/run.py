@@ -1,15 +1,17 @@
-"""Distils students for genres of MovieLens and reports their RMSE.
+"""Distils students for genres of MovieLens, or for image tasks, and reports their quality.
 
 Example:
 
     python -m tdrec.run --genre=Drama --method=td --data=ml-100k.zip
+    python -m tdrec.run --task=cifar10 --method=td --preset=tiny
 """
 
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ from absl import flags
 from tdrec.compilation import keep_compiled
 from tdrec.config import METHODS, REFERENCES, VALIDATION_FRACTION
 from tdrec.data import Ratings, check_source, load
+from tdrec.image_flags import read_image_plan
+from tdrec.image_run import run_images
 from tdrec.provenance import describe
 from tdrec.quiet import quiet_tensorflow
 from tdrec.results import read_rows, replace_file, write_rows
@@ -65,25 +69,16 @@ def main(argv: list[str]) -> int:
         rest = FLAGS(argv)[1:]
         if rest:
             raise UsageError(f"unexpected argument {rest[0]!r}: every flag is written --name=value")
-        methods, config = read_methods(FLAGS.method), read_config()
-        check_genres(FLAGS.genre)
-        check_source(FLAGS.data)
-        ratings = load(FLAGS.data)
-        genres = read_genres(FLAGS.genre, ratings)
-        if AUTO in methods:
-            check_validation_rows(genres, ratings)
-        plan = Plan(config, read_tuned(ratings))
+        command = f"python -m tdrec.run {shlex.join(argv[1:])}".strip()
         out = Path(FLAGS.out)
+        work = _images(out, command) if FLAGS.task is not None else _genres(out, command)
         out.mkdir(parents=True, exist_ok=True)
         keep_compiled(cache_dir())
     except (ValueError, OSError, flags.Error) as error:
         print(f"tdrec: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
-    for warning in ratings.warnings:
-        print(f"\n*** {warning}\n", file=sys.stderr)
-    command = f"python -m tdrec.run {shlex.join(argv[1:])}".strip()
     try:
-        run_all(ratings, plan, genres, methods, out, command)
+        work()
     except KeyboardInterrupt:
         print(
             "\ntdrec: interrupted. What is finished is on disk, and the same command goes on.",
@@ -91,6 +86,26 @@ def main(argv: list[str]) -> int:
         )
         return 130
     return 0
+
+
+def _genres(out: Path, command: str) -> Callable[[], None]:
+    """What is to be done for genres, once the flags were found to be right."""
+    methods, config = read_methods(FLAGS.method), read_config()
+    check_genres(FLAGS.genre)
+    check_source(FLAGS.data)
+    ratings = load(FLAGS.data)
+    genres = read_genres(FLAGS.genre, ratings)
+    if AUTO in methods:
+        check_validation_rows(genres, ratings)
+    plan = Plan(config, read_tuned(ratings))
+    for warning in ratings.warnings:
+        print(f"\n*** {warning}\n", file=sys.stderr)
+    return partial(run_all, ratings, plan, genres, methods, out, command)
+
+
+def _images(out: Path, command: str) -> Callable[[], None]:
+    """What is to be done for image tasks."""
+    return partial(run_images, read_image_plan(), out, command)
 
 
 def help_text() -> str:

@@ -4,7 +4,7 @@ All of it happens before TensorFlow is imported, so that a wrong value is refuse
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from tdrec.config import (
     ExperimentConfig,
 )
 from tdrec.data import Ratings, split_by_time
+from tdrec.image_config import PRESETS, TASKS
 from tdrec.tuned_values import DEFAULT, TunedValues, read_tuned_values
 
 AUTO = "auto"
@@ -40,6 +41,7 @@ DENSE_TEST_ROWS = 500
 
 GROUPS = {
     "What to run": ("genre", "method", "seeds", "data", "out"),
+    "Images": ("task", "preset", "teacher", "validation"),
     "How to train": ("regime", "tuned", "steps", "batch_size", "learning_rate", "embeddings"),
     "How to distil": ("rounds", "weight", "interaction_weight", "message_weight", "state_weight"),
     "Other": ("cache",),
@@ -79,6 +81,12 @@ flags.DEFINE_float("weight", None, "ld, fd, fitnet, hybrid: weight of the distil
 flags.DEFINE_float("interaction_weight", None, "td: w1.")
 flags.DEFINE_float("message_weight", None, "td: w2, message consistency.")
 flags.DEFINE_float("state_weight", None, "td: w3, state consistency.")
+flags.DEFINE_string("task", None, f"A comma list of {', '.join(TASKS)}; instead of genres.")
+flags.DEFINE_enum("preset", None, list(PRESETS), "Sizes for two cores, for a GPU, or ViT-B/32.")
+flags.DEFINE_string(
+    "teacher", None, "Published weights: a folder of Hugging Face, an .npz of Google Research."
+)
+flags.DEFINE_bool("validation", False, "Evaluate on a tenth of the training images, to choose by.")
 flags.DEFINE_string("cache", None, "Folder of teachers and compiled code. Default: ~/.cache/tdrec.")
 
 FLAGS = flags.FLAGS
@@ -116,7 +124,7 @@ class Plan:
 
 def read_methods(text: str) -> tuple[str, ...]:
     """What was asked for, `AUTO` last; scratch is always among them, to compare with."""
-    names = METHODS if text == "all" else _listed(text)
+    names = METHODS if text == "all" else listed(text)
     for name in names:
         if name not in (*METHODS, AUTO):
             raise UsageError(
@@ -127,7 +135,7 @@ def read_methods(text: str) -> tuple[str, ...]:
 
 def check_genres(text: str) -> None:
     """Refuses what is no genre of any MovieLens data set."""
-    for name in () if text in ("all", "top8") else _listed(text):
+    for name in () if text in ("all", "top8") else listed(text):
         if name not in KNOWN_GENRES:
             raise UsageError(
                 f"--genre must name {', '.join(KNOWN_GENRES)}, 'top8' or 'all'. Received: {name!r}."
@@ -148,7 +156,7 @@ def read_genres(text: str, ratings: Ratings) -> tuple[str, ...]:
                 f"Received: data whose largest has {max(test.values())}. Name the genres."
             )
         return tuple(names)
-    asked = _listed(text)
+    asked = listed(text)
     for name in asked:
         if name not in test:
             raise UsageError(
@@ -201,18 +209,30 @@ def read_tuned(ratings: Ratings) -> TunedValues | None:
 
 def read_config() -> ExperimentConfig:
     """The regime's configuration with the flags that were given."""
-    config = REGIMES[FLAGS.regime]
+    config = read_training(REGIMES[FLAGS.regime])
+    if FLAGS.embeddings == "full":
+        wide = replace(
+            config.student, id_dim=config.teacher.id_dim, text_dim=config.teacher.text_dim
+        )
+        config = replace(config, student=wide)
+    config = replace(config, methods=read_method_arguments())
+    check_td(config.arguments("td"))
+    return config
+
+
+def read_training(config: Any) -> Any:
+    """A configuration with the flags of a student's training that were given."""
     for name in ("steps", "batch_size", "learning_rate"):
         if (value := FLAGS[name].value) is not None:
             if not value > 0 or (name == "steps" and value % LOG_EVERY):
                 rule = f"a positive multiple of {LOG_EVERY}" if name == "steps" else "positive"
                 raise UsageError(f"--{name} must be {rule}. Received: {value}.")
             config = replace(config, **{name: value})
-    if FLAGS.embeddings == "full":
-        wide = replace(
-            config.student, id_dim=config.teacher.id_dim, text_dim=config.teacher.text_dim
-        )
-        config = replace(config, student=wide)
+    return config
+
+
+def read_method_arguments() -> dict[str, dict[str, Any]]:
+    """The arguments of methods that flags give, by the methods' short names."""
     given: dict[str, dict[str, Any]] = {}
 
     def give(method: str, argument: str, flag: str) -> None:
@@ -230,13 +250,15 @@ def read_config() -> ExperimentConfig:
     give("hybrid", "feature_weight", "weight")
     for argument in ("rounds", "interaction_weight", "message_weight", "state_weight"):
         give("td", argument, argument)
-    td = given.get("td", {})
-    config = replace(config, methods=given)
-    if not any(config.arguments("td")[w] for w in ("message_weight", "state_weight")) and not (
-        config.arguments("td")["rounds"] and config.arguments("td")["interaction_weight"]
+    return given
+
+
+def check_td(arguments: Mapping[str, Any]) -> None:
+    """Refuses TD without a loss of its own."""
+    if not any(arguments[w] for w in ("message_weight", "state_weight")) and not (
+        arguments["rounds"] and arguments["interaction_weight"]
     ):
-        raise UsageError(f"td must keep at least one of its losses. Received: {td}.")
-    return config
+        raise UsageError(f"td must keep at least one of its losses. Received: {dict(arguments)}.")
 
 
 def cache_dir() -> Path:
@@ -245,7 +267,8 @@ def cache_dir() -> Path:
     return Path(FLAGS.cache) if FLAGS.cache else Path(base) / "tdrec"
 
 
-def _listed(text: str) -> tuple[str, ...]:
+def listed(text: str) -> tuple[str, ...]:
+    """The parts of a comma list."""
     return tuple(part.strip() for part in text.split(",") if part.strip()) or (text,)
 
 

@@ -11,7 +11,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +20,24 @@ from absl import flags
 from tdrec.compilation import keep_compiled
 from tdrec.config import REGIMES
 from tdrec.data import check_source, load
+from tdrec.image_flags import read_image_plan
+from tdrec.image_run import run_images
 from tdrec.provenance import describe
 from tdrec.quiet import quiet_tensorflow
 from tdrec.results import replace_file, write_rows
 from tdrec.run_flags import FLAGS, UsageError, cache_dir, check_genres, read_genres
-from tdrec.study_plan import Study, Unit, find, units
+from tdrec.study_plan import ImageStudy, Study, Unit, find, units
 from tdrec.tuned_values import tuned_values_text
 
 GENRES, SEEDS = "top8", 5
 """Where a study's defaults are not those of `tdrec.run`."""
 
-SHOWN = ("genre", "regimes", "seeds", "trials", "data", "out", "workers", "cache")
+SHOWN = (
+    *("genre", "regimes", "trials", "workers"),
+    *("task", "preset", "teacher", "validation"),
+    *("seeds", "data", "out", "cache"),
+)
+"""The flags of studies of genres, of images and of both."""
 
 flags.DEFINE_list("regimes", list(REGIMES), "Which regimes, of paper and strong.")
 flags.DEFINE_integer("trials", 20, "Of tuning each method on each genre; 0: the defaults.", 0)
@@ -55,46 +62,77 @@ def main(argv: list[str]) -> int:
         if len(names) != 1:
             raise UsageError("name one study: python -m tdrec.study table3 [--flag=value ...]")
         name, study = find(names[0])
-        if FLAGS.trials and not importlib.util.find_spec("optuna"):
-            raise UsageError(
-                "tuning needs Optuna, which is missing. Install: pip install 'tdrec[study]'. Or "
-                "train with the defaults: --trials=0"
-            )
-        for regime in FLAGS.regimes:
-            if regime not in REGIMES:
-                raise UsageError(f"--regimes must name {', '.join(REGIMES)}. Received: {regime!r}.")
-        asked = FLAGS.genre if FLAGS["genre"].present else GENRES
-        check_genres(asked)
-        check_source(FLAGS.data)
-        ratings = load(FLAGS.data)
-        planned = list(units(study, FLAGS.regimes, read_genres(asked, ratings)))
         out = Path(FLAGS.out) if FLAGS["out"].present else Path("results") / name
-        (out / "units").mkdir(parents=True, exist_ok=True)
+        if not FLAGS["seeds"].present:
+            FLAGS["seeds"].value = SEEDS
+        if isinstance(study, ImageStudy):
+            work = _images(study, out, argv)
+        else:
+            work = _genres(study, name, out, argv)
+        out.mkdir(parents=True, exist_ok=True)
         keep_compiled(cache_dir())
     except (ValueError, OSError, flags.Error) as error:
         print(f"tdrec: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
-    for warning in () if FLAGS.as_worker else ratings.warnings:
-        print(f"\n*** {warning}\n", file=sys.stderr)
-    worker = make_worker(ratings, name, out)
     try:
-        if FLAGS.as_worker:
-            worker.work(planned)
-            return 0
-        if failed := employ(argv, worker, planned):
-            print(f"tdrec: {failed} of the workers failed; see above.", file=sys.stderr)
-            return 1
+        return work()
     except KeyboardInterrupt:
         print(
             "\ntdrec: interrupted. What is finished is on disk, and the same command goes on.",
             file=sys.stderr,
         )
         return 130
-    rows = list(worker.rows(planned))
-    if missing := sum(len(worker.row_paths(unit)) for unit in planned) - len(rows):
-        print(f"{missing} runs are in other processes' hands and not in this report.")
-    report(study, name, rows, out, argv)
-    return 0
+
+
+def _images(study: ImageStudy, out: Path, argv: Sequence[str]) -> Callable[[], int]:
+    """What is to be done for a study of images, once the flags were found to be right."""
+    plan = read_image_plan(study)
+
+    def work() -> int:
+        run_images(plan, out, _command(argv), title=study.title, notes=study.notes)
+        return 0
+
+    return work
+
+
+def _genres(study: Study, name: str, out: Path, argv: Sequence[str]) -> Callable[[], int]:
+    """What is to be done for a study of genres."""
+    if FLAGS.trials and not importlib.util.find_spec("optuna"):
+        raise UsageError(
+            "tuning needs Optuna, which is missing. Install: pip install 'tdrec[study]'. Or "
+            "train with the defaults: --trials=0"
+        )
+    for regime in FLAGS.regimes:
+        if regime not in REGIMES:
+            raise UsageError(f"--regimes must name {', '.join(REGIMES)}. Received: {regime!r}.")
+    asked = FLAGS.genre if FLAGS["genre"].present else GENRES
+    check_genres(asked)
+    check_source(FLAGS.data)
+    ratings = load(FLAGS.data)
+    planned = list(units(study, FLAGS.regimes, read_genres(asked, ratings)))
+
+    def work() -> int:
+        for warning in () if FLAGS.as_worker else ratings.warnings:
+            print(f"\n*** {warning}\n", file=sys.stderr)
+        (out / "units").mkdir(exist_ok=True)
+        worker = make_worker(ratings, name, out)
+        if FLAGS.as_worker:
+            worker.work(planned)
+            return 0
+        if failed := employ(argv, worker, planned):
+            print(f"tdrec: {failed} of the workers failed; see above.", file=sys.stderr)
+            return 1
+        rows = list(worker.rows(planned))
+        if missing := sum(len(worker.row_paths(unit)) for unit in planned) - len(rows):
+            print(f"{missing} runs are in other processes' hands and not in this report.")
+        report(study, name, rows, out, argv)
+        return 0
+
+    return work
+
+
+def _command(argv: Sequence[str]) -> str:
+    return f"python -m tdrec.study {shlex.join(argv[1:])}"
 
 
 def help_text() -> str:
@@ -114,8 +152,7 @@ def make_worker(ratings: Any, name: str, out: Path) -> Any:
         from tdrec.experiment import Experiment
         from tdrec.study_worker import Worker
     about = describe(Experiment(ratings, REGIMES["strong"], cache_dir())) | {"study": name}
-    seeds = FLAGS.seeds if FLAGS["seeds"].present else SEEDS
-    return Worker(ratings, out / "units", cache_dir(), FLAGS.trials, seeds, about)
+    return Worker(ratings, out / "units", cache_dir(), FLAGS.trials, FLAGS.seeds, about)
 
 
 def employ(argv: Sequence[str], worker: Any, planned: Sequence[Unit]) -> int:
@@ -156,9 +193,8 @@ def report(
     from tdrec.study_report import write_study_report
 
     write_rows(out / "results.jsonl", rows)
-    command = f"python -m tdrec.study {shlex.join(argv[1:])}"
     written = write_study_report(
-        out, rows, command=command, title=study.title, notes=list(study.notes)
+        out, rows, command=_command(argv), title=study.title, notes=list(study.notes)
     )
     replace_file(out / "tuned.json", tuned_values_text(rows))
     print("\n".join(str(path) for path in written))

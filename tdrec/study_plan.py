@@ -80,12 +80,46 @@ class Study:
     notes: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        names = [arm.name for arm in self.arms]
-        if len(set(names)) < len(names) or "scratch" not in [arm.method for arm in self.arms]:
+        _check_arms(self.arms)
+
+
+@dataclass(frozen=True)
+class ImageStudy:
+    """A study of image tasks: arms, compared within each task, with the methods' defaults.
+
+    Args:
+        title: What the report is headed with.
+        tasks: Names of `tdrec.image_config.TASKS`; `--task` can name others.
+        arms: The lines of its tables; "scratch" is to be among them.
+        preset: A name of `tdrec.image_config.PRESETS`; `--preset` can name another.
+        notes: Sentences for the report.
+
+    Example:
+        >>> STUDY = ImageStudy("All methods", ["cifar10"], [Arm(method) for method in METHODS])
+    """
+
+    title: str
+    tasks: Sequence[str]
+    arms: Sequence[Arm]
+    preset: str = "tiny"
+    notes: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        _check_arms(self.arms)
+        if changing := [arm.name for arm in self.arms if arm.changes]:
             raise ValueError(
-                "A study's arms must have different names, and scratch is one of them, to compare "
-                f"with. Received: {', '.join(names)}. Give an arm a label."
+                "An arm of an image study has arguments of its method alone. Received: changes of "
+                f"{', '.join(changing)}."
             )
+
+
+def _check_arms(arms: Sequence[Arm]) -> None:
+    names = [arm.name for arm in arms]
+    if len(set(names)) < len(names) or "scratch" not in [arm.method for arm in arms]:
+        raise ValueError(
+            "A study's arms must have different names, and scratch is one of them, to compare "
+            f"with. Received: {', '.join(names)}. Give an arm a label."
+        )
 
 
 @dataclass(frozen=True)
@@ -120,7 +154,7 @@ class Unit:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def find(name: str) -> tuple[str, Study]:
+def find(name: str) -> tuple[str, Study | ImageStudy]:
     """The study of that name, or in that file.
 
     Args:
@@ -128,7 +162,7 @@ def find(name: str) -> tuple[str, Study]:
             defines `STUDY`.
 
     Returns:
-        The study's name and the `Study`.
+        The study's name and what it compares.
 
     Raises:
         ValueError: If there is none.
@@ -147,7 +181,7 @@ def find(name: str) -> tuple[str, Study]:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     study = getattr(module, "STUDY", None)
-    if not isinstance(study, Study):
+    if not isinstance(study, Study | ImageStudy):
         raise ValueError(f"{path} must define STUDY, a Study. Received: STUDY = {study!r}.")
     return path.stem, study
 

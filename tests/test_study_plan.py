@@ -3,7 +3,8 @@ import json
 import pytest
 
 from tdrec.config import METHODS, REGIMES
-from tdrec.study_plan import FOLDER, Arm, Study, find, units
+from tdrec.image_config import PRESETS, TASKS
+from tdrec.study_plan import FOLDER, Arm, ImageStudy, Study, find, units
 
 STUDIES = sorted(file.stem for file in FOLDER.glob("*.py"))
 
@@ -13,7 +14,10 @@ def test_every_file_of_experiments_is_a_study_that_says_how_to_run_it(name):
     found, study = find(name)
     assert found == name
     assert f"python -m tdrec.study {name} " in (FOLDER / f"{name}.py").read_text()
-    assert list(units(study, ["paper"], ["War"]))
+    if isinstance(study, ImageStudy):
+        assert study.preset in PRESETS and set(study.tasks) <= set(TASKS)
+    else:
+        assert list(units(study, ["paper"], ["War"]))
 
 
 def test_units_are_all_that_a_study_compares():
@@ -54,6 +58,16 @@ def test_an_arm_may_change_the_configuration_for_itself_alone():
 def test_changes_that_are_refused(changes, label, message):
     with pytest.raises(ValueError, match=message):
         Arm("td", {}, label, changes)
+
+
+def test_an_arm_of_images_changes_no_configuration_of_genres():
+    arms = [Arm("scratch"), Arm("td", label="ramp", changes={"ramp_up": (20, 20)})]
+    with pytest.raises(
+        ValueError, match="arguments of its method alone. Received: changes of ramp"
+    ):
+        ImageStudy("t", ["cifar10"], arms)
+    with pytest.raises(ValueError, match="scratch is one of them"):
+        ImageStudy("t", ["cifar10"], arms[1:])
 
 
 def test_names_of_arms():

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tdrec.data.movielens_tfds import check_packages, data_folder
 from tdrec.data.ratings import DataError
@@ -20,10 +25,10 @@ TFDS_SPLITS = {
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """Images with labels, read anew in each pass.
+    """Images with labels, read anew in each pass, and decoded where batches are made.
 
     Args:
-        train: `tf.data.Dataset` of (uint8 [height, width, 3], int32 []).
+        train: `tf.data.Dataset` of (string [], the bytes of a JPEG or PNG file, int32 []).
         test: the same, to evaluate on.
         n_train: how many there are of the first.
         n_test: how many there are of the second.
@@ -40,8 +45,18 @@ class Images:
     name: str
     fingerprint: str
 
+    @cached_property
+    def train_labels(self) -> NDArray[np.int32]:
+        """The labels of `train`, in its order; it is read for them."""
+        return _only_labels(self.train)
 
-def load_images(source: str) -> Images:
+    @cached_property
+    def test_labels(self) -> NDArray[np.int32]:
+        """The labels of `test`, in its order; it is read for them."""
+        return _only_labels(self.test)
+
+
+def load_images(source: str, class_names: Sequence[str] = ()) -> Images:
     """Finds images, and reads their labels.
 
     Args:
@@ -52,6 +67,8 @@ def load_images(source: str) -> Images:
               an integer from 0; a `classes.txt` beside them may name the classes, one a line;
             - `"tfds:cifar10"`, `"tfds:cifar100"` or `"tfds:imagenet2012"`, which TensorFlow
               Datasets has prepared on this machine.
+        class_names: what the classes are called where a folder has no `classes.txt`. Default:
+            their numbers.
 
     Returns:
         The images.
@@ -66,7 +83,30 @@ def load_images(source: str) -> Images:
     """
     if source.startswith("tfds:"):
         return _load_tfds(source.removeprefix("tfds:"))
-    return _load_folder(Path(source))
+    return _load_folder(Path(source), tuple(class_names))
+
+
+def check_image_source(source: str) -> None:
+    """Finds at once what can be seen without reading images.
+
+    Args:
+        source: as for `load_images`.
+
+    Raises:
+        DataError: if it is no folder with images, and no data set that is read through TFDS.
+    """
+    known = ", ".join(f"tfds:{name}" for name in TFDS_SPLITS)
+    if source.startswith("tfds:"):
+        if source.removeprefix("tfds:") not in TFDS_SPLITS:
+            raise DataError(f"The TFDS data set must be one of {known}. Received: {source!r}.")
+        return
+    for part in ("train", "test"):
+        path = Path(source) / f"{part}.tfrecord"
+        if not path.is_file():
+            raise DataError(
+                f"A folder of images must have train.tfrecord and test.tfrecord. Received: no "
+                f"{path}. Give another folder, or one of {known}."
+            )
 
 
 def training_batches(
@@ -106,9 +146,9 @@ def training_batches(
         raise ValueError(f"`crop` must be one of {', '.join(_CROPS)}. Received: {crop!r}.")
 
     def augment(row: tuple[Any, Any], draw: Any) -> tuple[Any, Any]:
-        image, label = row
+        content, label = row
         first = tf.stack([draw, 0])
-        cropped = _CROPS[crop](image, image_size, first)
+        cropped = _CROPS[crop](_decoded(content), image_size, first)
         flipped = tf.image.stateless_random_flip_left_right(cropped, first + 1)
         return _scaled(flipped), label
 
@@ -134,10 +174,15 @@ def evaluation_batches(images: Any, batch_size: int, image_size: int) -> Any:
     """
     import tensorflow as tf
 
-    def prepare(image: Any, label: Any) -> tuple[Any, Any]:
-        return _scaled(_resized(image, image_size)), label
+    def prepare(content: Any, label: Any) -> tuple[Any, Any]:
+        return _scaled(_resized(_decoded(content), image_size)), label
 
     return images.map(prepare, tf.data.AUTOTUNE).batch(batch_size).prefetch(2)
+
+
+def _only_labels(images: Any) -> NDArray[np.int32]:
+    batches = images.map(lambda _, label: label).batch(4096)
+    return np.concatenate(list(batches.as_numpy_iterator()))
 
 
 def _scaled(image: Any) -> Any:
@@ -177,17 +222,11 @@ def _pad_crop(image: Any, size: int, seed: Any) -> Any:
 _CROPS = {"inception": _inception_crop, "pad": _pad_crop}
 
 
-def _load_folder(folder: Path) -> Images:
+def _load_folder(folder: Path, names: tuple[str, ...]) -> Images:
     import tensorflow as tf
 
+    check_image_source(str(folder))
     paths = [folder / f"{part}.tfrecord" for part in ("train", "test")]
-    for path in paths:
-        if not path.is_file():
-            raise DataError(
-                f"A folder of images must have train.tfrecord and test.tfrecord. Received: no "
-                f"{path}. Give another folder, or one of "
-                f"{', '.join(f'tfds:{name}' for name in TFDS_SPLITS)}."
-            )
     digest = hashlib.sha256()
     labels: list[list[int]] = []
     for path in paths:
@@ -200,8 +239,7 @@ def _load_folder(folder: Path) -> Images:
     if names_file.is_file():
         lines = names_file.read_text(encoding="utf-8").splitlines()
         names = tuple(line.strip() for line in lines if line.strip())
-    else:
-        names = tuple(str(label) for label in range(max(known) + 1))
+    names = names or tuple(str(label) for label in range(max(known) + 1))
     if min(known) < 0 or max(known) >= len(names):
         raise DataError(
             f"Labels must be from 0 to {len(names) - 1}, one for each of the {len(names)} classes. "
@@ -209,7 +247,7 @@ def _load_folder(folder: Path) -> Images:
         )
 
     train, test = (
-        tf.data.TFRecordDataset(str(path)).map(_decoded, tf.data.AUTOTUNE) for path in paths
+        tf.data.TFRecordDataset(str(path)).map(_parsed, tf.data.AUTOTUNE) for path in paths
     )
     return Images(
         train=train,
@@ -248,19 +286,22 @@ def _labels_of(path: Path) -> list[int]:
     return found
 
 
-def _decoded(record: Any) -> tuple[Any, Any]:
+def _parsed(record: Any) -> tuple[Any, Any]:
     import tensorflow as tf
 
     example = tf.io.parse_single_example(record, _features())
-    image = tf.io.decode_image(example["image"], channels=3, expand_animations=False)
-    return tf.ensure_shape(image, (None, None, 3)), tf.cast(example["label"], tf.int32)
+    return example["image"], tf.cast(example["label"], tf.int32)
+
+
+def _decoded(content: Any) -> Any:
+    import tensorflow as tf
+
+    image = tf.io.decode_image(content, channels=3, expand_animations=False)
+    return tf.ensure_shape(image, (None, None, 3))
 
 
 def _load_tfds(name: str) -> Images:
-    if name not in TFDS_SPLITS:
-        raise DataError(
-            f"The TFDS data set must be one of {', '.join(TFDS_SPLITS)}. Received: {name!r}."
-        )
+    check_image_source(f"tfds:{name}")
     check_packages()
     if not any((data_folder() / name).glob("*/dataset_info.json")):
         raise DataError(
@@ -274,9 +315,12 @@ def _load_tfds(name: str) -> Images:
     builder = tfds.builder(name, data_dir=str(data_folder()))
     parts = TFDS_SPLITS[name]
     train, test = (
-        builder.as_dataset(split=part, as_supervised=True, shuffle_files=False).map(
-            lambda image, label: (image, tf.cast(label, tf.int32))
-        )
+        builder.as_dataset(
+            split=part,
+            as_supervised=True,
+            shuffle_files=False,
+            decoders={"image": tfds.decode.SkipDecoding()},
+        ).map(lambda content, label: (content, tf.cast(label, tf.int32)))
         for part in parts
     )
     sizes = [builder.info.splits[part].num_examples for part in parts]

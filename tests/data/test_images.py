@@ -6,28 +6,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from small_images import SIZE, pictures, write
 from tdrec.data import DataError
 from tdrec.data.images import evaluation_batches, load_images, training_batches
 from tdrec.data.movielens_tfds import missing_packages
 
-SIZE = 8
 CIFAR = Path(os.environ.get("TDREC_DATA") or "nowhere").resolve().parents[1] / "cifar10"
-
-
-def pictures(number, size=SIZE, seed=0):
-    return np.random.default_rng(seed).integers(0, 256, (number, size, size, 3), np.uint8)
-
-
-def write(path, images, labels):
-    with tf.io.TFRecordWriter(str(path)) as writer:
-        for image, label in zip(images, labels, strict=True):
-            content = tf.io.encode_png(image).numpy()
-            features = {
-                "image": tf.train.Feature(bytes_list=tf.train.BytesList(value=[content])),
-                "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
-            }
-            example = tf.train.Example(features=tf.train.Features(feature=features))
-            writer.write(example.SerializeToString())
 
 
 @pytest.fixture
@@ -40,10 +24,13 @@ def folder(tmp_path):
 def test_a_folder_is_read_as_it_was_written(folder):
     data = load_images(str(folder))
     assert (data.n_train, data.n_test, data.class_names) == (12, 5, ("0", "1", "2"))
-    images, labels = zip(*data.test.as_numpy_iterator(), strict=True)
-    np.testing.assert_array_equal(images, pictures(5, seed=1))
-    assert list(labels) == [2, 0, 1, 1, 0]
-    assert images[0].dtype == np.uint8 and labels[0].dtype == np.int32
+    contents, labels = zip(*data.test.as_numpy_iterator(), strict=True)
+    np.testing.assert_array_equal(
+        [tf.io.decode_png(content) for content in contents], pictures(5, seed=1)
+    )
+    assert list(labels) == [2, 0, 1, 1, 0] and labels[0].dtype == np.int32
+    np.testing.assert_array_equal(data.test_labels, labels)
+    assert list(data.train_labels) == [i % 3 for i in range(12)]
     (folder / "classes.txt").write_text("cat\ndog\nowl\n")
     named = load_images(str(folder))
     assert named.class_names == ("cat", "dog", "owl")
@@ -162,7 +149,7 @@ def test_tfds(tmp_path, monkeypatch):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
     with pytest.raises(DataError, match="must have prepared cifar10.*tfds.load"):
         load_images("tfds:cifar10")
-    with pytest.raises(DataError, match="one of cifar10, cifar100, imagenet2012"):
+    with pytest.raises(DataError, match="one of tfds:cifar10, tfds:cifar100, tfds:imagenet2012"):
         load_images("tfds:mnist")
     import tensorflow_datasets as tfds
 
@@ -186,7 +173,10 @@ def test_tfds(tmp_path, monkeypatch):
     data = load_images("tfds:cifar10")
     assert (data.n_train, data.n_test) == (6, 4)
     assert data.class_names == tuple(names)
-    found = {image.tobytes(): label for image, label in data.test.as_numpy_iterator()}
+    found = {
+        tf.io.decode_png(content).numpy().tobytes(): label
+        for content, label in data.test.as_numpy_iterator()
+    }
     assert found == {row["image"].tobytes(): row["label"] for row in rows["test"]}
 
 

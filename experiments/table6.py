@@ -1,0 +1,18 @@
+"""The paper's Table 6: rounds of communication on CIFAR-10, CIFAR-100 and ImageNet.
+
+    python -m tdrec.study table6 --teacher=ViT-B_32.npz
+
+What it needs is as in table4.py.
+
+Source: "Talking Models", arXiv 2310.03188, Table 6 and appendix 6.5.
+"""
+
+from tdrec.image_config import DATA_SETS
+from tdrec.study_plan import Arm, ImageStudy
+
+STUDY = ImageStudy(
+    "Rounds of communication on images",
+    DATA_SETS,
+    [Arm("scratch"), *(Arm("td", {"rounds": k}) for k in range(3))],
+    "b32",
+)

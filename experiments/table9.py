@@ -1,0 +1,24 @@
+"""The paper's Table 9: TD without state consistency, and with noise, on images.
+
+    python -m tdrec.study table9 --teacher=ViT-B_32.npz
+
+What it needs is as in table4.py. The paper always keeps the message consistency of ViT, "since
+without it encoder and decoder are hard to train". It does not say how strong the noise is.
+
+Source: "Talking Models", arXiv 2310.03188, Table 9 and appendix 6.5.
+"""
+
+from tdrec.image_config import DATA_SETS
+from tdrec.study_plan import Arm, ImageStudy
+
+STUDY = ImageStudy(
+    "Losses and noise on images",
+    DATA_SETS,
+    [
+        Arm("scratch"),
+        Arm("td"),
+        Arm("td", {"state_weight": 0.0}, "TD without state loss"),
+        Arm("td", {"noise": 0.1}, "TD with noise"),
+    ],
+    "b32",
+)

@@ -1,0 +1,180 @@
+"""The configuration of an image experiment, and its tasks: plain data, known at once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+DATA_SETS = ("cifar10", "cifar100", "imagenet2012")
+
+CIFAR10 = (
+    *("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+)
+
+PREDICTED = ("ld", "hybrid")
+"""The methods that read the teacher's predictions, which must be of the task's labels."""
+
+
+@dataclass(frozen=True)
+class ImageTask:
+    """A downstream task: images of a data set, all or a few, by its labels or by others.
+
+    Attributes:
+        data: The data set.
+        classes: The task's classes, each with the data set's classes that belong to it; images of
+            no class are left out. Default: the data set's own classes.
+        per_class: How many training images there are of each of the data set's classes, drawn by
+            the run's seed. Default None: all.
+    """
+
+    data: str
+    classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    per_class: int | None = None
+
+
+_AIR, _WATER = ("airplane", "bird"), ("frog", "ship")
+_VEHICLES = ("airplane", "automobile", "ship", "truck")
+
+TASKS: Mapping[str, ImageTask] = {
+    **{name: ImageTask(name) for name in DATA_SETS},
+    "cifar10:few": ImageTask("cifar10", per_class=50),
+    "cifar10:living": ImageTask(
+        "cifar10",
+        {
+            "living": tuple(name for name in CIFAR10 if name not in _VEHICLES),
+            "not living": _VEHICLES,
+        },
+        per_class=30,
+    ),
+    "cifar10:where": ImageTask(
+        "cifar10",
+        {
+            "air": _AIR,
+            "land": tuple(name for name in CIFAR10 if name not in (*_AIR, *_WATER)),
+            "water": _WATER,
+        },
+        per_class=30,
+    ),
+    "cifar10:pets": ImageTask("cifar10", {"cat": ("cat",), "dog": ("dog",)}, per_class=150),
+}
+"""Tasks by name. The small ones are for a teacher that knows the images and not the labels."""
+
+
+@dataclass(frozen=True)
+class ImageConfig:
+    """All that decides an image experiment but data, task, method and seed.
+
+    Attributes:
+        preset: Name of the sizes that it started from.
+        image_size: Height and width of what the models see, pixels.
+        crop: How training images are cropped, see `data.images.training_batches`.
+        vit: The teacher's sizes, arguments of `ViT`; those of a checkpoint are its own.
+        teacher_cut: The blocks after which the teacher's low and high states are taken.
+        student_cut: The student's. It has as many blocks as the second says.
+        dtype: Of the blocks.
+        batch_size: Images of a student's step.
+        steps: Of a student, at most `steps_per_image` for each training image.
+        optimizer: `"adamw"`, or `"sgd"` with momentum 0.9 as ViT is fine-tuned; both with cosine
+            decay and gradients clipped to norm 1.
+        learning_rate: Its highest value, of a student.
+        teacher_batch_size: Images of a teacher's step.
+        teacher_steps: Of the teacher; 0 where it comes from a checkpoint alone.
+        teacher_learning_rate: The highest value, of the teacher.
+        message_dim: Width of a message.
+        hidden_dim: Units of encoders and decoders.
+        temperature: Of label distillation.
+        methods: Arguments of the methods that differ from their defaults, by short name.
+    """
+
+    preset: str
+    image_size: int
+    crop: str
+    vit: Mapping[str, Any]
+    message_dim: int
+    hidden_dim: int
+    batch_size: int
+    steps: int
+    learning_rate: float
+    optimizer: str
+    teacher_batch_size: int = 128
+    teacher_steps: int = 0
+    teacher_learning_rate: float = 1e-3
+    teacher_cut: tuple[int, int] = (6, 12)
+    student_cut: tuple[int, int] = (2, 4)
+    dtype: str = "float32"
+    temperature: float = 2.0
+    methods: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def arguments(self, method: str) -> dict[str, Any]:
+        """All arguments of a method in this experiment."""
+        widths = {"message_dim": self.message_dim, "hidden_dim": self.hidden_dim}
+        classes = {"task": "classes", "temperature": self.temperature}
+        own: dict[str, dict[str, Any]] = {
+            "scratch": {},
+            "ld": classes,
+            "fd": widths,
+            "fitnet": {"hidden_dim": self.hidden_dim},
+            "hybrid": {**widths, **classes},
+            "td": widths,
+        }
+        return {**own[method], **METHOD_DEFAULTS.get(method, {}), **self.methods.get(method, {})}
+
+
+METHOD_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "td": {
+        "rounds": 2,
+        "interaction_weight": 1.0,
+        "message_weight": 1.0,
+        "state_weight": 1.0,
+    },
+}
+"""Arguments of the methods in the image experiments, where they are not those of the class."""
+
+PRESETS: Mapping[str, ImageConfig] = {
+    "tiny": ImageConfig(
+        preset="tiny",
+        image_size=32,
+        crop="pad",
+        vit={
+            **{"patch_size": 8, "num_layers": 12, "num_heads": 3},
+            **{"hidden_dim": 96, "mlp_dim": 192},
+        },
+        message_dim=64,
+        hidden_dim=64,
+        batch_size=64,
+        steps=300,
+        learning_rate=1e-3,
+        optimizer="adamw",
+        teacher_steps=1200,
+    ),
+    "small": ImageConfig(
+        preset="small",
+        image_size=32,
+        crop="pad",
+        vit={
+            **{"patch_size": 4, "num_layers": 12, "num_heads": 3},
+            **{"hidden_dim": 192, "mlp_dim": 768},
+        },
+        message_dim=128,
+        hidden_dim=128,
+        batch_size=128,
+        steps=2000,
+        learning_rate=1e-3,
+        optimizer="adamw",
+        teacher_batch_size=512,
+        teacher_steps=20_000,
+    ),
+    "b32": ImageConfig(
+        preset="b32",
+        image_size=224,
+        crop="inception",
+        vit={},
+        message_dim=512,
+        hidden_dim=512,
+        batch_size=512,
+        steps=20_000,
+        learning_rate=0.03,
+        optimizer="sgd",
+        dtype="mixed_bfloat16",
+    ),
+}
+"""`tiny` is for two cores, `small` for a GPU, `b32` for published weights: the paper's ViT-B/32."""
