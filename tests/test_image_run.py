@@ -8,8 +8,8 @@ from absl.testing import flagsaver
 
 from small_images import SIZE, pictures, write
 from tdrec import run, study
-from tdrec.data.images import evaluation_batches, load_images
 from tdrec.data.image_subsets import relabelled
+from tdrec.data.images import evaluation_batches, load_images
 from tdrec.image_config import PRESETS, TASKS
 
 LABELS = [i % 10 for i in range(40)]

@@ -46,6 +46,7 @@ ALLOWED = {
     "data": set(),
     "evaluation": {"data"},
     "config": set(),
+    "image_config": set(),
     "controls": {"model_split"},
     "results": set(),
     "statistics": set(),
@@ -66,6 +67,7 @@ ALLOWED = {
 }
 ENDS = {
     *("auto", "experiment", "segment", "teacher_training", "tuning", "study_plan"),
+    *("image_experiment", "image_flags", "image_run"),
     *("study_worker", "tuned_values", "run_flags", "run", "doctor", "study", "integrations"),
 }
 MAY_IMPORT_TENSORFLOW = {

@@ -76,7 +76,7 @@ def test_killed_and_started_again_it_ends_with_all_rows_and_a_report(command, tm
     ("arguments", "message"),
     [
         ((), "name one study: python -m tdrec.study table3"),
-        (("table33",), "low_data, shift, table3, table5, table7, table8"),
+        (("table33",), "low_data, shift, small_images, table3, table4, table5"),
         (("table3", "--regimes=papper"), "--regimes must name strong, paper. Received: 'papper'"),
         (("table3", "--genre=Dramma"), "--genre must name"),
         (("table3", "--trials=-1"), "trials"),

@@ -92,7 +92,9 @@ def test_a_wrong_method_is_refused():
 
 
 def test_an_unknown_study_names_the_known_ones():
-    with pytest.raises(ValueError, match=r"low_data, shift, table3.* Received: 'table33'"):
+    with pytest.raises(
+        ValueError, match=r"low_data, shift, small_images, table3.* Received: 'table33'"
+    ):
         find("table33")
 
 
