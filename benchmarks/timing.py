@@ -1,8 +1,11 @@
-"""What the benchmarks share: models and rows of MovieLens's shape, and the time of one step."""
+"""What the benchmarks share: models and rows of MovieLens's shape, times in turns, and memory."""
 
+import subprocess
+import sys
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Hashable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
 
 import keras
 import numpy as np
@@ -19,6 +22,7 @@ STEPS = 20  # of one call of the compiled loop
 
 Sizes = dict[str, Any]
 Measure = Callable[[], float]
+Line = TypeVar("Line", bound=Hashable)
 
 
 def rows(count: int = ROWS) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -33,26 +37,49 @@ def rows(count: int = ROWS) -> tuple[dict[str, np.ndarray], np.ndarray]:
     return x, random.integers(1, 6, size=(count, 1)).astype(np.float32)
 
 
-def step_ms(model: keras.Model, dataset: tf.data.Dataset) -> Measure:
+def step_ms(model: keras.Model, dataset: tf.data.Dataset, steps: int = STEPS) -> Measure:
     """Measures one training step of a model, its input pipeline included.
 
     Args:
-        model: Compiled with `steps_per_execution=STEPS`.
+        model: Compiled with `steps_per_execution=steps`.
         dataset: Batches without end.
+        steps: Of one call of the compiled loop. Default `STEPS`.
 
     Returns:
-        A function that runs `STEPS` steps and gives milliseconds a step; all is compiled before.
+        A function that runs `steps` steps and gives milliseconds a step; all is compiled before.
     """
-    model.fit(dataset.take(STEPS), verbose=0, shuffle=False)
+    model.fit(dataset.take(steps), verbose=0, shuffle=False)
     iterator = iter(dataset)
 
     def measure() -> float:
         start = time.perf_counter()
         logs = model.train_function(iterator)
         float(logs["loss"])
-        return (time.perf_counter() - start) / STEPS * 1e3
+        return (time.perf_counter() - start) / steps * 1e3
 
     return measure
+
+
+def in_turns(measures: Mapping[Line, Measure], repeats: int) -> dict[Line, list[float]]:
+    """All that was measured of each line, every other turn in reverse order."""
+    values: dict[Line, list[float]] = {line: [] for line in measures}
+    order = list(measures)
+    for turn in range(repeats):
+        for line in order if turn % 2 == 0 else reversed(order):
+            values[line].append(measures[line]())
+    return values
+
+
+def own_peak_mib() -> float:
+    """Peak memory of this process since its start."""
+    status = Path("/proc/self/status").read_text()  # getrusage would count the parent's, too
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
+def last_figure(*command: str) -> float:
+    """The last word that a Python process of its own prints, a number."""
+    done = subprocess.run([sys.executable, *command], stdout=subprocess.PIPE, check=True, text=True)
+    return float(done.stdout.split()[-1])
 
 
 def ours(

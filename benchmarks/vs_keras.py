@@ -15,16 +15,23 @@ cannot run at all the table says why.
 
 import os
 import statistics
-import subprocess
-import sys
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from absl import app, flags
-from timing import STUDENT, TEACHER, Measure, Sizes, ours, theirs
+from timing import (
+    STUDENT,
+    TEACHER,
+    Measure,
+    Sizes,
+    in_turns,
+    last_figure,
+    ours,
+    own_peak_mib,
+    theirs,
+)
 
 from tdrec import FeatureDistillation, FitNet, LabelDistillation, Method, TalkingModels
 
@@ -64,10 +71,8 @@ def make(pair: str, who: str) -> Measure:
 
 def memory_mib(pair: str, who: str) -> float:
     """Peak memory of a process that trains this line alone."""
-    command = [sys.executable, __file__, f"--only={pair}/{who}"]
-    command.append(f"--batch_size={flags.FLAGS.batch_size}")
-    done = subprocess.run(command, capture_output=True, check=True, text=True)
-    return float(done.stdout.split()[-1])
+    size = flags.FLAGS.batch_size
+    return last_figure(__file__, f"--only={pair}/{who}", f"--batch_size={size}")
 
 
 def main(_: list[str]) -> None:
@@ -76,8 +81,7 @@ def main(_: list[str]) -> None:
         measure = make(*flags.FLAGS.only.split("/"))
         for _i in range(3):
             measure()
-        status = Path("/proc/self/status").read_text()  # getrusage would count the parent's, too
-        print(int(status.partition("VmHWM:")[2].split()[0]) / 1024)
+        print(own_peak_mib())
         return
     lines: dict[Line, Measure] = {}
     refusals = {}
@@ -104,17 +108,6 @@ def main(_: list[str]) -> None:
                 span = f"{min(mib):.0f} to {max(mib):.0f}"
                 cells += f"{statistics.median(mib):>10.0f}{span:>14}{_ratio(peaks, pair, who)}"
             print(f"  {who:<26}{cells}")
-
-
-def in_turns(measures: dict[Line, Measure], repeats: int) -> dict[Line, list[float]]:
-    """All that was measured of each line, every other turn in reverse order."""
-    values: dict[Line, list[float]] = {line: [] for line in measures}
-    order = list(measures)
-    for _ in range(repeats):
-        for line in order:
-            values[line].append(measures[line]())
-        order.reverse()
-    return values
 
 
 def _ratio(values: dict[Line, list[float]], pair: str, who: str) -> str:
