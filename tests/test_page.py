@@ -27,7 +27,7 @@ from tdrec import page
         (page.markdown("a|b <c>\nd*"), "a\\|b &lt;c&gt; d\\*"),
         (page.fenced("a ``` b"), "````\na ``` b\n````"),
         (page.count_genres(1), "1 genre"),
-        (page.count_genres(8), "8 genres"),
+        (page.counted(8, "task"), "8 tasks"),
     ],
 )
 def test_formats(text, expected):
