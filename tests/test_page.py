@@ -28,6 +28,9 @@ from tdrec import page
         (page.fenced("a ``` b"), "````\na ``` b\n````"),
         (page.count_genres(1), "1 genre"),
         (page.counted(8, "task"), "8 tasks"),
+        (page.listed(["a"]), "a"),
+        (page.listed(["a", "b", "c"]), "a, b and c"),
+        (page.csv_text(["a", "b"], [{"b": 1 / 3}, {"a": math.nan}]), "a,b\n,0.333333\n,\n"),
     ],
 )
 def test_formats(text, expected):
