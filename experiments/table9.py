@@ -17,7 +17,7 @@ STUDY = ImageStudy(
     [
         Arm("scratch"),
         Arm("td"),
-        Arm("td", {"state_weight": 0.0}, "TD without state loss"),
+        Arm("td", {"state_weight": 0.0}, "TD without L_SC"),
         Arm("td", {"noise": 0.1}, "TD with noise"),
     ],
     "b32",

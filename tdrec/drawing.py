@@ -19,6 +19,7 @@ Example:
 from __future__ import annotations
 
 import hashlib
+import html
 import io
 import math
 import re
@@ -49,6 +50,10 @@ PALETTE: Mapping[str, tuple[str, str]] = {
     "rule": ("#d8dce1", "#363d46"),
     "band": ("#f4f5f7", "#1d2228"),
     "page": ("#ffffff", "#14181d"),
+    "heat": (
+        "#2b93cf",
+        "#1d6ba3",
+    ),  # the end of a scale from the page's colour; ink shows on all of it
 }
 INK = {name: f"#0000{i:02x}" for i, name in enumerate(PALETTE, start=1)}
 
@@ -213,4 +218,4 @@ def to_svg(figure: Figure, name: str, title: str) -> str:
         r"(?<=[:\s])#0000[0-9a-f]{2}\b", lambda m: variables.get(m.group(), m.group()), body
     )
     body = re.sub(r"(?m)[ \t]+$", "", body)
-    return f'<svg role="img" aria-label="{title}" {view_box.group()}>\n{body}\n'
+    return f'<svg role="img" aria-label="{html.escape(title)}" {view_box.group()}>\n{body}\n'

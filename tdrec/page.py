@@ -8,6 +8,8 @@ Example:
     render("report.md", provenance(rows, labels, command) | {"title": "Students by genre"})
 """
 
+import csv
+import io
 import json
 import math
 import os
@@ -43,7 +45,7 @@ def data_warnings(rows: Sequence[Row]) -> list[str]:
     found = [str(text) for item in data for text in item.get("warnings") or ()]
     names = {str(item.get("name") or "") for item in data}
     if any("simulated" in name.lower() for name in names):
-        found.insert(0, "Simulated data: these numbers say nothing about real users or movies.")
+        found.insert(0, "Simulated data: these numbers say nothing about real data.")
     if len({(item.get("name"), item.get("sha256")) for item in data}) > 1:
         found.append(f"The rows come from different data sets: {', '.join(sorted(names))}.")
     return list(dict.fromkeys(found))
@@ -77,13 +79,19 @@ def data_facts(rows: Sequence[Row]) -> list[tuple[str, str]]:
     ]
 
 
-def provenance(rows: Sequence[Row], labels: Iterable[Label], command: str) -> dict[str, Any]:
+def provenance(
+    rows: Sequence[Row],
+    labels: Iterable[Label],
+    command: str,
+    glossary: Mapping[str, str] = GLOSSARY,
+) -> dict[str, Any]:
     """What the pages say of where numbers come from, as variables of the templates.
 
     Args:
         rows: the rows on the page.
         labels: its columns, whose methods the page explains.
         command: how to reproduce the rows.
+        glossary: what each method is.
 
     Returns:
         `command`, `facts` of the data, `seeds`, `versions` by tool, `commits` and the `glossary`.
@@ -101,7 +109,7 @@ def provenance(rows: Sequence[Row], labels: Iterable[Label], command: str) -> di
         "seeds": distinct(row.get("seed") for row in rows),
         "versions": {tool: distinct(str(x[tool]) for x in versions if tool in x) for tool in tools},
         "commits": distinct(row.get("git") for row in rows),
-        "glossary": [GLOSSARY[method] for method in METHODS if method in methods],
+        "glossary": [glossary[method] for method in METHODS if method in methods],
     }
 
 
@@ -166,11 +174,45 @@ def write_pages(folder: str | os.PathLike[str], pages: Mapping[str, str]) -> tup
     return paths
 
 
+def csv_text(fields: Sequence[str], lines: Iterable[Mapping[str, Any]]) -> str:
+    """A table as CSV.
+
+    Args:
+        fields: the columns, which are the first line.
+        lines: value by column, which may be left out.
+
+    Returns:
+        The text. Numbers have six significant digits; what is not known, or has no value since a
+        run diverged, is empty.
+    """
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fields, lineterminator="\n")
+    writer.writeheader()
+    for line in lines:
+        writer.writerow({field: _csv_value(value) for field, value in line.items()})
+    return text.getvalue()
+
+
+def _csv_value(value: Any) -> Any:
+    if not isinstance(value, float):
+        return value
+    return f"{value:.6g}" if math.isfinite(value) else None
+
+
 # Formats -----------------------------------------------------------------------------------
 
 
 def count_genres(count: int) -> str:
-    return f"{count} genre" + ("" if count == 1 else "s")
+    return counted(count, "genre")
+
+
+def counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" + ("" if count == 1 else "s")
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a sentence: "a, b and c"."""
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
 
 
 def number(value: float | None, digits: int = 4) -> str:

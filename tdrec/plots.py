@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from tdrec.summary import Cell, Label, Summary
 
+Curve = Sequence[Mapping[str, Any]]
+"""What a run has learned by step: points with "step" and the figures there."""
+
 Points = Sequence[tuple[int, float, float, float]]
 """Marks of one label as (number of the group, value, low end, high end of its error bar)."""
 
@@ -53,33 +56,52 @@ def improvement_by_genre(summary: Summary) -> str:
 
 def learning_curves(summary: Summary, rows: Sequence[Mapping[str, Any]]) -> str:
     """RMSE on the training rows by step: mean over seeds, as far as all seeds have the step."""
-    curves: dict[tuple[str, str], list[Any]] = {}
+    curves: dict[str, dict[str, list[Any]]] = {genre.name: {} for genre in summary.genres}
     for row in rows:
-        if row.get("curve"):
-            curves.setdefault((row["genre"], row["label"]), []).append(row["curve"])
+        curves[row["genre"]].setdefault(row["label"], []).append(row.get("curve"))
+    return curve_panels(curves, summary.labels, "rmse", "training RMSE")
+
+
+def curve_panels(
+    curves: Mapping[str, Mapping[str, Sequence[Curve | None]]],
+    labels: Sequence[Label],
+    figure: str,
+    y_label: str,
+) -> str:
+    """A panel for each place, and in it the mean curve of each label; the first eight are drawn.
+
+    Args:
+        curves: of the runs, by place and name of the label.
+        labels: of the page.
+        figure: the field of a curve's points that is drawn.
+        y_label: what it is.
+
+    Returns:
+        The `<svg>` element; empty when there is nothing to draw.
+    """
     panels = []
-    for genre in summary.genres:
-        lines = {x: _mean_curve(curves.get((genre.name, x.name), [])) for x in summary.labels}
+    for name, by_label in curves.items():
+        lines = {x: _mean_curve(by_label.get(x.name, []), figure) for x in labels}
         lines = {label: curve for label, curve in lines.items() if len(curve)}
         if lines:
-            panels.append((genre.name, lines))
+            panels.append((name, lines))
     panels = panels[:8]
     if not panels:
         return ""
-    used = [label for label in summary.labels if any(label in lines for _, lines in panels)]
+    used = [label for label in labels if any(label in lines for _, lines in panels)]
     columns = min(len(panels), 2 if len(panels) in (2, 4) else 3)
     count = math.ceil(len(panels) / columns)
     panel_height = 2.7 if columns == 1 else 1.75
     with drawing.style():
         top = drawing.legend_height([label.name for label in used])
-        figure = drawing.new_figure(top + count * (panel_height + 0.62) + 0.12)
+        canvas = drawing.new_figure(top + count * (panel_height + 0.62) + 0.12)
         left, gap = 0.66, 0.5
         width = (drawing.WIDTH - left - 0.1 - gap * (columns - 1)) / columns
         for i, (name, lines) in enumerate(panels):
             line, column = divmod(i, columns)
             x = left + column * (width + gap)
             y = top + line * (panel_height + 0.62) + 0.26
-            axes = drawing.add_axes(figure, x, y, width, panel_height)
+            axes = drawing.add_axes(canvas, x, y, width, panel_height)
             for label, curve in lines.items():
                 axes.plot(
                     *curve.T, color=drawing.colour(label), linestyle=drawing.dash(label, used)
@@ -90,15 +112,15 @@ def learning_curves(summary: Summary, rows: Sequence[Mapping[str, Any]]) -> str:
             axes.locator_params(nbins=5)
             axes.tick_params(axis="y", labelsize=9, labelcolor=drawing.INK["muted"])
             if column == 0:
-                axes.set_ylabel("training RMSE")
+                axes.set_ylabel(y_label)
             if i + columns >= len(panels):
                 axes.set_xlabel("step")
         handles = [
             drawing.line(color=drawing.colour(x), linestyle=drawing.dash(x, used), linewidth=1.8)
             for x in used
         ]
-        drawing.legend(figure, handles, [label.name for label in used])
-        return drawing.to_svg(figure, "curves", "Learning curves by genre")
+        drawing.legend(canvas, handles, [label.name for label in used])
+        return drawing.to_svg(canvas, "curves", f"Learning curves: {y_label} by step")
 
 
 def student_against_teacher(summary: Summary) -> str:
@@ -240,16 +262,16 @@ def _points(
     return found
 
 
-def _mean_curve(curves: Sequence[Sequence[Mapping[str, Any]]]) -> np.ndarray:
-    """Array of (step, mean RMSE) over the steps that every curve has."""
-    known = [[p for p in curve if p.get("rmse") is not None] for curve in curves]
-    seeds = [{p["step"]: p["rmse"] for p in c if math.isfinite(p["rmse"])} for c in known]
+def _mean_curve(curves: Sequence[Curve | None], figure: str) -> np.ndarray:
+    """Array of (step, mean figure) over the steps that every curve has."""
+    known = [[p for p in curve if p.get(figure) is not None] for curve in curves if curve]
+    seeds = [{p["step"]: p[figure] for p in c if math.isfinite(p[figure])} for c in known]
     steps = sorted(set.intersection(*(set(seed) for seed in seeds))) if seeds else []
     return np.array([(step, np.mean([seed[step] for seed in seeds])) for step in steps], float)
 
 
 def _fit_curves(axes: Axes, curves: Sequence[np.ndarray]) -> None:
-    # An untrained model's first RMSE is several times the rest and would flatten every difference.
+    # An untrained model's first figures lie far from the rest and would flatten every difference.
     start = 0.1 * max(curve[-1, 0] for curve in curves)
     late = np.concatenate([curve[curve[:, 0] >= start][:, 1] for curve in curves])
     low, high = late.min(), late.max()

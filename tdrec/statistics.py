@@ -97,7 +97,8 @@ class Interval:
 
     Attributes:
         value: from the data as they are.
-        low, high: the 2.5% and the 97.5% quantile over the resamples.
+        low, high: the ends of the interval: of `compare`, the 2.5% and the 97.5% quantile over the
+            resamples.
     """
 
     value: float

@@ -10,8 +10,9 @@ Example:
         print(label.name, *sentences)
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
+from tdrec.page import listed
 from tdrec.statistics import Comparison, Interval, claim, count_wins, signed
 from tdrec.study_summary import MEAN, SPARSE, Duel, Duels, Section, Study
 from tdrec.summary import Label
@@ -69,8 +70,8 @@ def not_shown(study: Study) -> list[str]:
             }
             unclear = [label for label, verdict in known.items() if verdict == "unclear"]
             worse = [label for label, verdict in known.items() if verdict == "worse"]
-            parts = [f"no difference from it shown for {_listed(unclear)}"] if unclear else []
-            parts += [f"shown to be worse: {_listed(worse)}"] if worse else []
+            parts = [f"no difference from it shown for {listed(unclear)}"] if unclear else []
+            parts += [f"shown to be worse: {listed(worse)}"] if worse else []
             if parts:
                 found.append(f"{section.title}, {place}, {words}: {'; '.join(parts)}.")
     return found
@@ -105,7 +106,7 @@ def _against_scratch(section: Section, label: Label) -> list[str]:
     if genres := _genres(duels):
         found.append(f"{_wins(genres, 'scratch')}.")
         hurt = [genre for genre, x in genres.items() if x.comparison.verdict == "worse"]
-        found += [f"Negative transfer in {_listed(hurt)}."] if hurt else []
+        found += [f"Negative transfer in {listed(hurt)}."] if hurt else []
     return found
 
 
@@ -160,7 +161,3 @@ def _name(section: Section, duel: Duel) -> str:
 
 def _of(count: int, genres: int) -> str:
     return f"{count} of {genres} genre" + ("" if genres == 1 else "s")
-
-
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]

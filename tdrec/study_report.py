@@ -14,15 +14,20 @@ Example:
     )
 """
 
-import csv
-import io
-import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tdrec.page import data_warnings, provenance, render, settings, unfinished, write_pages
+from tdrec.page import (
+    csv_text,
+    data_warnings,
+    provenance,
+    render,
+    settings,
+    unfinished,
+    write_pages,
+)
 from tdrec.paper_tables import (
     CAVEAT,
     GENRE_5_CAVEAT,
@@ -162,18 +167,18 @@ def to_csv(study: Study) -> str:
     """One line for each regime, setting, genre and label, the mean over genres last.
 
     Returns:
-        The text, with `CSV_FIELDS` as its first line; numbers have six significant digits, and
-        what is not known, or has no value since a run diverged, is empty.
+        What `csv_text` gives, with `CSV_FIELDS` as its first line.
     """
-    text = io.StringIO()
-    writer = csv.DictWriter(text, CSV_FIELDS, lineterminator="\n")
-    writer.writeheader()
-    for section in study.sections:
-        for place in section.places:
-            if place != SPARSE:
-                for label in section.summary.labels:
-                    writer.writerow(_csv_line(section, place, label))
-    return text.getvalue()
+    return csv_text(
+        CSV_FIELDS,
+        (
+            _csv_line(section, place, label)
+            for section in study.sections
+            for place in section.places
+            if place != SPARSE
+            for label in section.summary.labels
+        ),
+    )
 
 
 def _csv_line(section: Section, place: str, label: Label) -> dict[str, Any]:
@@ -223,13 +228,7 @@ def _csv_line(section: Section, place: str, label: Label) -> dict[str, Any]:
             line["auto"] = "chosen"
     cost = median_cost(rows)
     line |= {field: getattr(cost, field) for field in COSTS}
-    return {field: _csv_value(value) for field, value in line.items()}
-
-
-def _csv_value(value: Any) -> Any:
-    if not isinstance(value, float):
-        return value
-    return f"{value:.6g}" if math.isfinite(value) else None
+    return line
 
 
 def _context(study: Study, command: str, title: str, notes: Sequence[str]) -> dict[str, Any]:

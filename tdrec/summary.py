@@ -184,34 +184,7 @@ def summarise(rows: Sequence[Row]) -> Summary:
 
         summarise(rows).genres[0].cells["TD k=2"].improvement
     """
-    if not rows:
-        raise ValueError(
-            "A report needs at least one row. Received: none. Run an experiment first."
-        )
-    runs: dict[str, dict[str, dict[Any, Row]]] = {}
-    methods: dict[str, str] = {}
-    for row in rows:
-        missing = {"genre", "method", "label", "rmse", "n_train", "n_test"} - set(row)
-        if missing:
-            raise ValueError(
-                f"Every row must have {sorted(missing)}. Received: a row with {sorted(row)}. "
-                "Run it again with this version of tdrec."
-            )
-        genre, label, seed = row["genre"], row["label"], row.get("seed")
-        if methods.setdefault(label, row["method"]) != row["method"]:
-            raise ValueError(
-                f"A label must stand for one method. Received: label {label!r} for "
-                f"{methods[label]!r} and {row['method']!r}. Give the methods different labels."
-            )
-        seeds = runs.setdefault(genre, {}).setdefault(label, {})
-        if seed in seeds and seeds[seed].get("key") != row.get("key"):
-            raise ValueError(
-                f"Genre, label and seed must name one run. Received: two different runs of "
-                f"{genre!r}, {label!r}, seed {seed!r}. Give their settings different labels."
-            )
-        seeds[seed] = row
-
-    labels = tuple(sorted((Label(*item) for item in methods.items()), key=_column))
+    labels, runs = group_runs(rows, "genre", "rmse")
     names = [str((row.get("data") or {}).get("name") or "") for row in rows]
     is_real = all(name and "simulated" not in name.lower() for name in names)
     found = (_genre(name, by_label, labels, is_real) for name, by_label in runs.items())
@@ -224,12 +197,65 @@ def summarise(rows: Sequence[Row]) -> Summary:
     return Summary(
         labels=labels,
         genres=genres,
-        totals={name: _total(name, genres, complete) for name in methods},
-        costs={
-            name: median_cost([row for row in rows if row["label"] == name]) for name in methods
-        },
+        totals={x.name: _total(x.name, genres, complete) for x in labels},
+        costs=costs_by_label(rows, labels),
         complete=tuple(genre.name for genre in complete),
     )
+
+
+Runs = Mapping[Any, Row]
+"""The row of each seed; a model without seeds has one, of None."""
+
+
+def group_runs(
+    rows: Sequence[Row], place: str, figure: str
+) -> tuple[tuple[Label, ...], Mapping[str, Mapping[str, Runs]]]:
+    """The labels in column order, and the rows by place, label and seed.
+
+    Args:
+        rows: of rows with the same place, label, seed and key the last counts.
+        place: the field that says what was learned: "genre" or "task".
+        figure: the field that says how well: "rmse" or "accuracy".
+
+    Returns:
+        The labels, and the runs by name of the place and then of the label, in order of appearance.
+
+    Raises:
+        ValueError: as `summarise` does.
+
+    Example:
+
+        labels, runs = group_runs(rows, "genre", "rmse")
+        runs["War"]["TD k=2"][0]["rmse"]
+    """
+    if not rows:
+        raise ValueError(
+            "A report needs at least one row. Received: none. Run an experiment first."
+        )
+    runs: dict[str, dict[str, dict[Any, Row]]] = {}
+    methods: dict[str, str] = {}
+    for row in rows:
+        missing = {place, "method", "label", figure, "n_train", "n_test"} - set(row)
+        if missing:
+            raise ValueError(
+                f"Every row must have {sorted(missing)}. Received: a row with {sorted(row)}. "
+                "Run it again with this version of tdrec."
+            )
+        name, label, seed = row[place], row["label"], row.get("seed")
+        if methods.setdefault(label, row["method"]) != row["method"]:
+            raise ValueError(
+                f"A label must stand for one method. Received: label {label!r} for "
+                f"{methods[label]!r} and {row['method']!r}. Give the methods different labels."
+            )
+        seeds = runs.setdefault(name, {}).setdefault(label, {})
+        if seed in seeds and seeds[seed].get("key") != row.get("key"):
+            raise ValueError(
+                f"{place.capitalize()}, label and seed must name one run. Received: two different "
+                f"runs of {name!r}, {label!r}, seed {seed!r}. Give their settings different labels."
+            )
+        seeds[seed] = row
+    labels = tuple(sorted((Label(*item) for item in methods.items()), key=_column))
+    return labels, runs
 
 
 def first(rows: Iterable[Row], field: str, default: Any = None) -> Any:
@@ -247,19 +273,18 @@ def _numbers(rows: Iterable[Row], field: str) -> list[float]:
     return [float(value) for value in values if value is not None and math.isfinite(value)]
 
 
-def _rmse(row: Row) -> float:
-    # A diverged run may have left null, NaN or infinity.
-    value = row["rmse"]
+def finite(value: float | None) -> float:
+    """A figure of a run; NaN for the null, NaN or infinity that a diverged one may have left."""
     return float(value) if value is not None and math.isfinite(value) else math.nan
 
 
 def _genre(
-    name: str, by_label: Mapping[str, Mapping[Any, Row]], labels: Sequence[Label], is_real: bool
+    name: str, by_label: Mapping[str, Runs], labels: Sequence[Label], is_real: bool
 ) -> Genre:
     rows = [row for seeds in by_label.values() for row in seeds.values()]
     rank = first(rows, "density_rank")
     means = {
-        label: mean_and_error([_rmse(row) for row in by_label[label.name].values()])
+        label: mean_and_error([finite(row["rmse"]) for row in by_label[label.name].values()])
         for label in labels
         if label.name in by_label
     }
@@ -279,7 +304,12 @@ def _genre(
             if common:
                 difference, difference_se = map(
                     _finite,
-                    mean_and_error([_rmse(seeds[seed]) - _rmse(pairs[seed]) for seed in common]),
+                    mean_and_error(
+                        [
+                            finite(seeds[seed]["rmse"]) - finite(pairs[seed]["rmse"])
+                            for seed in common
+                        ]
+                    ),
                 )
         cold, warm = (_numbers(seeds.values(), f"rmse_{users}") for users in ("cold", "warm"))
         cells[label.name] = Cell(
@@ -360,6 +390,11 @@ def _total(name: str, genres: Sequence[Genre], complete: Sequence[Genre]) -> Tot
         beats_bias=beats_bias.count(True),
         loses_to_bias=beats_bias.count(False),
     )
+
+
+def costs_by_label(rows: Sequence[Row], labels: Iterable[Label]) -> dict[str, Cost]:
+    """What each label's runs cost."""
+    return {x.name: median_cost([row for row in rows if row["label"] == x.name]) for x in labels}
 
 
 def median_cost(rows: Sequence[Row]) -> Cost:

@@ -59,10 +59,17 @@ ALLOWED = {
         *("drawing", "page", "paper_tables", "plots", "results", "statistics", "study_auto"),
         *("study_claims", "study_plots", "study_summary", "summary"),
     },
-    "study_claims": {"statistics", "study_summary", "summary"},
+    "study_claims": {"page", "statistics", "study_summary", "summary"},
     "drawing": {"summary"},
     "plots": {"drawing", "summary"},
     "page": {"results", "statistics", "summary"},
+    "image_summary": {"results", "statistics", "summary"},
+    "image_claims": {"image_summary", "page", "statistics", "summary"},
+    "image_plots": {"drawing", "image_summary", "plots", "summary"},
+    "image_report": {
+        *("drawing", "image_claims", "image_plots", "image_summary", "page", "paper_tables"),
+        *("results", "summary"),
+    },
     "report": {"drawing", "page", "paper_tables", "plots", "results", "summary"},
 }
 ENDS = {

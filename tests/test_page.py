@@ -27,7 +27,10 @@ from tdrec import page
         (page.markdown("a|b <c>\nd*"), "a\\|b &lt;c&gt; d\\*"),
         (page.fenced("a ``` b"), "````\na ``` b\n````"),
         (page.count_genres(1), "1 genre"),
-        (page.count_genres(8), "8 genres"),
+        (page.counted(8, "task"), "8 tasks"),
+        (page.listed(["a"]), "a"),
+        (page.listed(["a", "b", "c"]), "a, b and c"),
+        (page.csv_text(["a", "b"], [{"b": 1 / 3}, {"a": math.nan}]), "a,b\n,0.333333\n,\n"),
     ],
 )
 def test_formats(text, expected):

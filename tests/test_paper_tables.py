@@ -5,6 +5,9 @@ import pytest
 
 from tdrec.paper_tables import (
     GENRE_5_CAVEAT,
+    IMAGE_DATA,
+    PAPER_IMAGE_SCRATCH,
+    PAPER_IMAGE_TABLES,
     PAPER_TABLE_1,
     PAPER_TABLE_2,
     PAPER_TABLE_3,
@@ -56,3 +59,35 @@ def test_table_2_grows_with_the_rounds_to_about_table_1():
 def test_an_improvement_is_of_the_papers_own_scratch():
     assert improvement((1.0102, 0.0), 1) == 0
     assert improvement(PAPER_TABLE_3["td"][7], 8) == pytest.approx(4.1327, abs=1e-4)
+
+
+def test_image_tables_name_what_repeats_their_rows_and_have_each_data_set():
+    assert [table.number for table in PAPER_IMAGE_TABLES] == [4, 6, 9]
+    for table in PAPER_IMAGE_TABLES:
+        assert set(table.ours) <= set(table.rows)
+        assert all(len(line) == len(IMAGE_DATA) for line in table.rows.values())
+
+
+def test_image_tables_end_with_the_same_td_and_begin_with_no_better():
+    methods, rounds, ablations = (np.array(list(t.rows.values())) for t in PAPER_IMAGE_TABLES)
+    assert methods[0].tolist() == list(PAPER_IMAGE_SCRATCH)
+    np.testing.assert_array_equal(methods[-1], rounds[-1])
+    np.testing.assert_array_equal(methods[-1], ablations[-1])
+    for table in (methods, rounds, ablations):
+        np.testing.assert_array_equal(table[-1], table.max(0))
+
+
+@pytest.mark.parametrize(
+    ("line", "printed"),
+    [
+        ("LD", (0.03, 1.86, -0.21)),
+        ("FD", (-0.12, -0.08, -0.14)),
+        ("FitNet", (-0.09, 0.53, 0.29)),
+        ("Hybrid", (0.23, 1.94, 0.02)),
+        ("TD", (0.45, 2.41, 2.56)),
+    ],
+)
+def test_table_4_gives_the_improvements_of_table_1(line, printed):
+    scratch = np.array(PAPER_IMAGE_SCRATCH)
+    improvements = 100 * (np.array(PAPER_IMAGE_TABLES[0].rows[line]) - scratch) / scratch
+    np.testing.assert_allclose(improvements, printed, atol=0.011)

@@ -91,8 +91,8 @@ def test_curves_are_means_over_the_steps_that_all_seeds_have():
     long = [{"step": step, "rmse": 2.0, "loss": 1.0} for step in (10, 20, 30)]
     short = [{"step": 10, "rmse": 1.0}, {"step": 20, "rmse": float("nan")}, {"step": 30, "rmse": 4}]
     expected = np.array([[10, 1.5], [30, 3.0]])
-    np.testing.assert_allclose(plots._mean_curve([long, short]), expected)
-    assert plots._mean_curve([long, [{"step": 5, "rmse": 1.0}]]).size == 0
+    np.testing.assert_allclose(plots._mean_curve([long, short], "rmse"), expected)
+    assert plots._mean_curve([long, [{"step": 5, "rmse": 1.0}]], "rmse").size == 0
 
 
 @pytest.mark.parametrize("params", [(1000, 2000), (10, 10**9), (0, 5), (0, 0)])
