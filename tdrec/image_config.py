@@ -141,10 +141,10 @@ PRESETS: Mapping[str, ImageConfig] = {
         message_dim=64,
         hidden_dim=64,
         batch_size=64,
-        steps=300,
+        steps=160,
         learning_rate=1e-3,
         optimizer="adamw",
-        teacher_steps=1200,
+        teacher_steps=1000,
     ),
     "small": ImageConfig(
         preset="small",

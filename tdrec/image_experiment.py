@@ -250,8 +250,9 @@ class ImageExperiment:
         by_class: dict[int, list[Any]] = {label: [] for label in shown}
         for pictures, labels in batches.as_numpy_iterator():
             for picture, label in zip(pictures, labels, strict=True):
-                if len(by_class.get(int(label), range(CKA_IMAGES))) < CKA_IMAGES:
-                    by_class[int(label)].append(picture)
+                kept = by_class.get(int(label))
+                if kept is not None and len(kept) < CKA_IMAGES:
+                    kept.append(picture)
             if all(len(pictures) == CKA_IMAGES for pictures in by_class.values()):
                 break
         for label, pictures in by_class.items():

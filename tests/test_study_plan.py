@@ -4,6 +4,7 @@ import pytest
 
 from tdrec.config import METHODS, REGIMES
 from tdrec.image_config import PRESETS, TASKS
+from tdrec.paper_tables import PAPER_IMAGE_TABLES
 from tdrec.study_plan import FOLDER, Arm, ImageStudy, Study, find, units
 
 STUDIES = sorted(file.stem for file in FOLDER.glob("*.py"))
@@ -18,6 +19,14 @@ def test_every_file_of_experiments_is_a_study_that_says_how_to_run_it(name):
         assert study.preset in PRESETS and set(study.tasks) <= set(TASKS)
     else:
         assert list(units(study, ["paper"], ["War"]))
+
+
+@pytest.mark.parametrize("number", [4, 6, 9])
+def test_arms_of_image_tables_are_named_as_the_papers_lines(number):
+    _, study = find(f"table{number}")
+    (paper,) = (table for table in PAPER_IMAGE_TABLES if table.number == number)
+    names = {name for arm in study.arms for name in (arm.name, arm.method)}
+    assert set(paper.ours.values()) <= names
 
 
 def test_units_are_all_that_a_study_compares():
