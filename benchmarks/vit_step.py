@@ -5,7 +5,7 @@
 The teacher has 12 blocks, cut after the 6th and the 12th; the student is its first 4, cut after
 the 2nd and the 4th. Weights, images and labels are random, the teacher runs in the step, and
 the optimizer is Adam. The preset "b32" is ViT-B/32 with the paper's messages and a batch of 128;
-"tiny" takes seconds.
+"tiny" takes a second a step.
 
 The parts have all that the step computes, and each thing once: the teacher's forward to its two
 states; the student's forward, its backward pass from the task's loss, and its update; and, from
@@ -19,7 +19,7 @@ Peak memory is that of a process of its own which takes two training steps, from
 with all that it compiles; with XLA and without it take turns.
 
 Aims: an overhead of at most 15%, and with "b32" a peak below 16 GiB on a CPU.
-Measured (two cores of an AMD EPYC, "b32"): to be filled in.
+Measured with "b32" (processor, date): to be filled in.
 """
 
 import os
