@@ -75,6 +75,7 @@ class TrainingStep(keras.Model):
         )
 
         def train(state: State, batches: Any) -> tuple[Logs, State]:
+            state = _each_its_own(state)
             # Keras has taken the variables' values: of a step that is refused they are given back.
             self._jax_state = dict(zip(STATE, state, strict=True))
             return steps(state, batches)
@@ -96,3 +97,18 @@ class TrainingStep(keras.Model):
 
 def _values(scope: keras.StatelessScope, variables: list[keras.Variable]) -> Values:
     return [scope.get_current_value(v) for v in variables]
+
+
+def _each_its_own(state: State) -> State:
+    """The same values, none of them twice: JAX takes over their memory for what they become.
+
+    Keras leaves the average of a weight and the weight as one, where an optimizer averages.
+    """
+    seen: set[int] = set()
+
+    def own(value: Tensor) -> Tensor:
+        again = id(value) in seen
+        seen.add(id(value))
+        return jax.numpy.copy(value) if again else value
+
+    return tuple([own(value) for value in values] for values in state)
