@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from tdrec.callbacks import DistillerCallback
-from tdrec.gradient_norms import norm_tensors
+from tdrec.gradient_norms import compiled_norms
 from tdrec.method import check_positive
 
 
@@ -80,7 +80,7 @@ class BalanceTerms(DistillerCallback):
         super().on_train_begin(logs)
         self._due = None
         self._warned = set()
-        self._measure = tf.function(lambda: norm_tensors(self.model, self.batch), autograph=False)
+        self._measure = compiled_norms(self.model, self.batch)
 
     def act(self, step: int) -> None:
         if self._due is None:  # a run that goes on measures at the steps of one that never stopped

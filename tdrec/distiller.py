@@ -1,10 +1,10 @@
-"""The distiller: a Keras model whose `train_step` teaches a student (TensorFlow backend)."""
+"""The distiller: a Keras model that teaches a student while it is fitted."""
 
 import os
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -15,13 +15,32 @@ from tdrec.model_split import ModelSplit, Trace, split_model
 from tdrec.teacher_reference import TeacherReference, check_path, cut_of
 from tdrec.teacher_targets import TeacherTargets, as_tensors, attach, batches, detach, in_memory
 
+if keras.backend.backend() == "jax":
+    from tdrec.training_step_jax import TrainingStep
+else:
+    from tdrec.training_step_tensorflow import TrainingStep
+
 Tensor = Any
 _NOTHING = Trace(None, None, None)
 PARTS = ("student", "method")
 
 
+class StepLosses(NamedTuple):
+    """What one training step minimises, and what it logs.
+
+    Attributes:
+        total: The loss.
+        parts: What it is the sum of by name: the task's loss and the method's terms.
+        student: The student's trace of the batch.
+    """
+
+    total: Tensor
+    parts: dict[str, Tensor]
+    student: Trace
+
+
 @keras.saving.register_keras_serializable(package="tdrec")
-class Distiller(keras.Model):
+class Distiller(TrainingStep):
     r"""Trains a student on its labels and on what a method makes of a teacher.
 
     Each step makes one student forward, takes the teacher's trace (computed, or stored with the
@@ -58,7 +77,7 @@ class Distiller(keras.Model):
             and are not trained; callbacks in `tdrec.callbacks` schedule or balance them.
 
     Raises:
-        RuntimeError: If Keras runs on another backend than TensorFlow.
+        RuntimeError: If Keras runs on another backend than TensorFlow or JAX.
         TypeError: If an argument is of another type.
         ValueError: If the student's weights cannot be found; if `teacher_path` is given for a
             teacher that a file cannot restore; if another teacher is set than there was; in `fit`,
@@ -88,12 +107,12 @@ class Distiller(keras.Model):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if keras.backend.backend() != "tensorflow":
+        if keras.backend.backend() not in ("tensorflow", "jax"):
             raise RuntimeError(
-                "A Distiller's training step is written for Keras's TensorFlow backend. Received: "
-                f"{keras.backend.backend()!r}. Set KERAS_BACKEND=tensorflow, or use "
-                "`Method.compute_loss` or `tdrec.communicate`, which run on any backend, in a "
-                "training loop of your own."
+                "A Distiller's training step is written for Keras's backends TensorFlow and JAX. "
+                f"Received: {keras.backend.backend()!r}. Set KERAS_BACKEND=tensorflow or "
+                "KERAS_BACKEND=jax, or use `Method.compute_loss` or `tdrec.communicate`, which "
+                "run on any backend, in a training loop of your own."
             )
         _check_type("student", student, ModelSplit, "tdrec.split_model(model, low=..., high=...)")
         _check_type("method", method, Method, "tdrec.TalkingModels(rounds=2)")
@@ -136,24 +155,6 @@ class Distiller(keras.Model):
         prediction = self.student(inputs, training=training).prediction
         self._build_method(inputs, targets)
         return prediction
-
-    def train_step(self, data: Any) -> dict[str, Tensor]:
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        inputs, _ = detach(x)
-        with tf.GradientTape() as tape:
-            student, task_loss, terms = self.compute_losses(data, self.learning)
-            terms = {
-                name: ops.cast(self.term_weights[name], term.dtype) * term
-                for name, term in terms.items()
-            }
-            loss = task_loss + sum(terms.values())
-            scaled_loss = self.optimizer.scale_loss(loss)
-        self._descend(scaled_loss, tape)
-        rows = ops.shape(student.low)[0]
-        self._loss_tracker.update_state(loss, sample_weight=rows)
-        for name, value in {"task_loss": task_loss, **terms}.items():
-            self.term_trackers[name].update_state(value, sample_weight=rows)
-        return self.compute_metrics(inputs, y, student.prediction, sample_weight)
 
     def compute_losses(
         self, data: Any, learning: tuple[str, ...] = ()
@@ -246,8 +247,33 @@ class Distiller(keras.Model):
             self.make_train_function()
             self._traced = traced
 
-    def _descend(self, loss: Tensor, tape: tf.GradientTape) -> None:
-        """One step of the optimizer on the weights of the parts that learn."""
+    def _losses_of(self, data: Any) -> StepLosses:
+        """The losses of a training step, with the factors of `term_weights`."""
+        student, task_loss, terms = self.compute_losses(data, self.learning)
+        terms = {
+            name: ops.cast(self.term_weights[name], term.dtype) * term
+            for name, term in terms.items()
+        }
+        loss = task_loss + sum(terms.values())
+        return StepLosses(loss, {"task_loss": task_loss, **terms}, student)
+
+    def _logs_of(self, data: Any, losses: StepLosses) -> dict[str, Tensor]:
+        """Brings the metrics up to date with a training step, and returns what they say."""
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        inputs, _ = detach(x)
+        rows = ops.shape(losses.student.low)[0]
+        self._loss_tracker.update_state(losses.total, sample_weight=rows)
+        for name, value in losses.parts.items():
+            self.term_trackers[name].update_state(value, sample_weight=rows)
+        return self.compute_metrics(inputs, y, losses.student.prediction, sample_weight)
+
+    def _without_terms(self, logs: dict[str, Tensor]) -> dict[str, Tensor]:
+        # The terms of distillation are of no meaning without a teacher, so only the task's loss
+        # and the user's metrics are reported of a test.
+        return {name: value for name, value in logs.items() if name not in self.term_trackers}
+
+    def _learning_and_resting(self) -> tuple[list[keras.Variable], list[keras.Variable]]:
+        """The trainable weights of the parts that learn, and of those that do not."""
         layers = {"student": self.student_layers, "method": [self.method]}
         resting = [
             v
@@ -257,26 +283,20 @@ class Distiller(keras.Model):
             for v in layer.trainable_variables
         ]
         frozen = {id(v) for v in resting}
-        variables = [v for v in self.trainable_variables if id(v) not in frozen]
-        if not variables:
+        learning = [v for v in self.trainable_variables if id(v) not in frozen]
+        if not learning:
             raise ValueError(
                 f"There must be something to learn. Received: learning={self.learning!r}, which "
                 f"has no trainable weights with {type(self.method).__name__}. Let the other part "
                 "learn too."
             )
-        if not self.optimizer.built:
-            self.optimizer.build(self.trainable_variables)
-        # An optimizer that averages weights writes to all that it knows, so the frozen are kept.
-        kept = [ops.copy(v) for v in resting]
-        self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
-        for variable, value in zip(resting, kept, strict=True):
-            variable.assign(value)
+        return learning, resting
 
-    def test_step(self, data: Any) -> dict[str, Tensor]:
-        # The terms of distillation are of no meaning without a teacher, so only the task's loss
-        # and the user's metrics are reported.
-        logs = super().test_step(data)
-        return {name: value for name, value in logs.items() if name not in self.term_trackers}
+    def _teacher_variables(self) -> list[keras.Variable]:
+        """What the teacher computes with, but for what it shares with the student."""
+        own = {id(v) for v in self.variables}
+        layers = self.teacher.layers if self.teacher else ()
+        return [v for layer in layers for v in layer.variables if id(v) not in own]
 
     def with_teacher_targets(
         self,

@@ -2,12 +2,16 @@
 
 from typing import Any
 
-import tensorflow as tf
-from keras import ops
+import keras
 
 from tdrec.distiller import Distiller
 
-Tensor = Any
+if keras.backend.backend() == "jax":
+    from tdrec.gradient_norms_jax import compiled_norms, norm_tensors
+else:
+    from tdrec.gradient_norms_tensorflow import compiled_norms, norm_tensors
+
+__all__ = ["compiled_norms", "gradient_norms", "norm_tensors"]
 
 
 def gradient_norms(distiller: Distiller, batch: Any) -> dict[str, float]:
@@ -47,34 +51,3 @@ def gradient_norms(distiller: Distiller, batch: Any) -> dict[str, float]:
             'Call distiller.compile("adam", loss="mse") first, with your own loss.'
         )
     return {name: float(norm) for name, norm in norm_tensors(distiller, batch).items()}
-
-
-def norm_tensors(distiller: Distiller, batch: Any) -> dict[str, Tensor]:
-    """The same as scalar tensors, for a `tf.function` that measures often.
-
-    Args:
-        distiller: Compiled.
-        batch: As in `gradient_norms`.
-
-    Returns:
-        The norms, float32.
-    """
-    with tf.GradientTape(persistent=True) as tape:
-        _, task_loss, terms = distiller.compute_losses(batch)
-        losses = {"task_loss": task_loss, **terms}
-        # In float16 small gradients would be lost, if the loss were not scaled as in training.
-        scaled = {name: distiller.optimizer.scale_loss(loss) for name, loss in losses.items()}
-    student = [v for layer in distiller.student.layers for v in layer.trainable_variables]
-    gradients = {name: tape.gradient(loss, student) for name, loss in scaled.items()}
-    shared = [any(gradients[t][i] is not None for t in terms) for i in range(len(student))]
-    scale = distiller.optimizer.scale_loss(1.0)
-    return {
-        name: _norm(g for g, s in zip(found, shared, strict=True) if s or not terms) / scale
-        for name, found in gradients.items()
-    }
-
-
-def _norm(gradients: Any) -> Tensor:
-    # Of sparse gradients the rows of one id are added up first.
-    dense = [ops.cast(tf.convert_to_tensor(g), "float32") for g in gradients if g is not None]
-    return tf.linalg.global_norm(dense) if dense else tf.constant(0.0)

@@ -74,7 +74,7 @@ class TeacherTargets:
         arrays: dict[str, np.ndarray] = {}  # filled in place: joining parts would hold all twice
         rows, done = len(keras.tree.flatten(x)[0]), 0
         for batch in batches(x, self.batch_size):
-            trace = teacher.distilled(teacher(batch))._asdict()
+            trace = teacher.distilled(teacher(_of_backend(batch)))._asdict()
             size = len(keras.tree.flatten(batch)[0])
             for field in fields:
                 if (part := trace.get(field)) is not None:
@@ -201,9 +201,14 @@ def _key(teacher: ModelSplit, x: Any) -> str:
 
     The last tells apart two cuts of one model, and callables whose weights are not known.
     """
-    few = keras.tree.map_structure(lambda array: tf.convert_to_tensor(array[:8]), x)
+    few = _of_backend(keras.tree.map_structure(lambda array: tf.convert_to_tensor(array[:8]), x))
     trace = [t for t in teacher.distilled(teacher(few)) if t is not None]
     return hash_arrays([*keras.tree.flatten(x), *trace], start=fingerprint(teacher))
+
+
+def _of_backend(x: Any) -> Any:
+    """TensorFlow's tensors as those of Keras's backend, which a teacher takes."""
+    return keras.tree.map_structure(keras.ops.convert_to_tensor, x)
 
 
 def _aligned(shape: tuple[int, ...]) -> np.ndarray:

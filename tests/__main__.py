@@ -6,8 +6,18 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-# These modules use nothing but Keras, and are to run on its JAX backend as well.
-ON_BOTH_BACKENDS = ("communication", "losses", "messages", "methods", "model_split")
+# These modules use nothing but Keras, and are to run on its JAX backend as well; and these tests
+# train, in the ways in which a training step on JAX is most unlike one on TensorFlow.
+ON_BOTH_BACKENDS = (
+    *("test_communication.py", "test_losses.py", "test_messages.py", "test_methods.py"),
+    *("test_model_split.py", "test_training_step_jax.py"),
+    "test_callbacks.py::test_ramp_up_with_scaled_losses",
+    "test_callbacks.py::test_stages_of_the_ramp_up",
+    "test_distiller.py::test_a_layer_of_both_models_is_trained",
+    "test_distiller.py::test_a_saved_distiller_finds_its_teacher_or_waits_for_it",
+    "test_distiller.py::test_compilation_changes_nothing",
+    "test_distiller.py::test_evaluating_and_predicting_are_the_students",
+)
 # What XLA compiles runs a few times here, so these are for a quick compilation: a step of TD takes
 # half the time. `pytest` alone compiles as users do.
 QUICK = {
@@ -26,7 +36,7 @@ CHECKS: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
     (("ruff", "format", "--check", "."), {}),
     (("mypy", "tdrec"), {}),
     ((*PYTEST, *sys.argv[1:]), QUICK),
-    ((*PYTEST, *(f"tests/test_{name}.py" for name in ON_BOTH_BACKENDS)), JAX),
+    ((*PYTEST, *(f"tests/{name}" for name in ON_BOTH_BACKENDS)), JAX),
 )
 
 

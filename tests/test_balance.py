@@ -142,7 +142,7 @@ class Idle(LabelDistillation):
 
     def compute_loss(self, student, teacher, **context):
         label = super().compute_loss(student, teacher, **context)
-        return {**label, "idle_loss": tf.reduce_mean(teacher.prediction**2)}
+        return {**label, "idle_loss": keras.ops.mean(teacher.prediction**2)}
 
 
 def test_a_term_without_gradient_keeps_its_factor():

@@ -11,6 +11,7 @@ import tensorflow as tf
 from keras import layers
 
 import numpy_reference as reference
+from gradients import float64
 from small_models import (
     inputs_and_ratings,
     numpy_layer,
@@ -77,16 +78,13 @@ def assert_all_close(mine, its, **tolerance):
 
 
 @pytest.fixture
-def float64():
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    yield
-    keras.config.set_floatx("float32")
-    keras.config.set_dtype_policy("float32")
+def in_float64():
+    with float64():
+        yield
 
 
 @pytest.mark.parametrize("weight", [None, np.arange(12) / 4.0], ids=["plain", "weighted"])
-def test_one_step_is_that_of_the_equations(float64, weight):
+def test_one_step_is_that_of_the_equations(in_float64, weight):
     method = talking(2, linear=False, interaction_weight=2.0, message_weight=0.5, state_weight=3.0)
     distiller = make(method, optimizer=keras.optimizers.SGD(0.01))
     randomise(method, 1)
@@ -151,6 +149,7 @@ def test_a_step_runs_each_model_once_on_x():
     student(X)
     teacher(X)
     distiller = make(talking(2), student=student, teacher=teacher)
+    fit(distiller)  # on JAX Keras runs the student once more, before the first step of all
     stored = distiller.with_teacher_targets((X, Y), batch_size=12)
     for data, on_x in (((X, Y), 1), ((stored, None), 0)):
         calls.clear()
@@ -873,6 +872,12 @@ def test_wrong_types_are_refused():
         Distiller(student, model, Scratch())
     with pytest.raises(TypeError, match="`method` must be a Method.* Received: 'td'"):
         Distiller(student, teacher, "td")
+
+
+def test_another_backend_is_refused(monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
+    with pytest.raises(RuntimeError, match="TensorFlow and JAX. Received: 'torch'. Set KERAS_BA"):
+        Distiller(*student_and_teacher(), Scratch())
 
 
 def test_student_of_functions_without_an_owner_is_refused():

@@ -45,6 +45,7 @@ def load_saved_model(
 
     Raises:
         FileNotFoundError: If there is nothing at `path`.
+        RuntimeError: If Keras runs on another backend than TensorFlow.
         ValueError: If it is no SavedModel, there is no such endpoint or output, or there are
             several outputs and none is named.
 
@@ -94,6 +95,7 @@ def load_saved_split(
 
     Raises:
         FileNotFoundError: If there is nothing at `path`.
+        RuntimeError: If Keras runs on another backend than TensorFlow.
         ValueError: If it is no SavedModel, there is no such endpoint or output, or a state is not
             one tensor of known width.
 
@@ -177,6 +179,13 @@ class _SavedModel(keras.Layer):
 
     def __init__(self, path: str | os.PathLike[str], endpoints: list[str]) -> None:
         super().__init__(trainable=False)
+        if keras.backend.backend() != "tensorflow":
+            raise RuntimeError(
+                "A SavedModel is run by TensorFlow, and so teaches on that backend of Keras alone. "
+                f"Received: the backend {keras.backend.backend()!r}. Set KERAS_BACKEND=tensorflow, "
+                "or store what it says of the rows there, and learn from the table: "
+                "tdrec.StoredTargets."
+            )
         path = str(path)
         if not Path(path).exists():
             raise FileNotFoundError(

@@ -322,6 +322,13 @@ def test_method_that_reads_states_of_one_endpoint(folder, method):
         Distiller(student_and_teacher()[0], teacher, method)
 
 
+@pytest.mark.parametrize("load", [load_saved_model, load_saved_split])
+def test_another_backend_is_refused(folder, load, monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(RuntimeError, match="Received: the backend 'jax'. Set KERAS_BACKEND=ten"):
+        load(folder)
+
+
 def test_nothing_is_overwritten(model, folder):
     with pytest.raises(FileExistsError, match="written to a new folder. Received: '.*teacher'"):
         save_split(split_model(model, "low", "high"), folder, X)
