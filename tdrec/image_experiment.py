@@ -38,6 +38,9 @@ Figure 3 has as many images."""
 
 EVALUATION_BATCH = 256
 
+COUNTED = keras.backend.backend() == "tensorflow"
+"""Whether multiplications are counted: they are read off TensorFlow's graph."""
+
 
 class ImageExperiment:
     """Runs of one configuration on one data set, sharing the teacher.
@@ -225,7 +228,7 @@ class ImageExperiment:
             "curve": curve,
             "cka": self._cka(distiller, images) if method == "td" and seed == 0 else None,
             "method_params": sum(int(np.prod(v.shape)) for v in weights),
-            "train_multiply_adds": training_multiply_adds(distiller, _example(images, config)),
+            "train_multiply_adds": self._training_multiply_adds(distiller, images),
             **self._cost(student),
         }
         return found, student
@@ -267,11 +270,17 @@ class ImageExperiment:
         return found
 
     def _cost(self, model: ViT) -> dict[str, Any]:
-        size = self.config.image_size
+        image = np.zeros((1, self.config.image_size, self.config.image_size, 3), np.float32)
         return {
             "params": model.count_params(),
-            "multiply_adds": multiply_adds(model, np.zeros((1, size, size, 3), np.float32)),
+            "multiply_adds": multiply_adds(model, image) if COUNTED else None,
         }
+
+    def _training_multiply_adds(self, distiller: Distiller, images: Images) -> int | None:
+        if not COUNTED:
+            return None
+        one = evaluation_batches(images.test, 1, self.config.image_size).take(1)
+        return training_multiply_adds(distiller, next(iter(one)))
 
     def _cached_teacher(self) -> ViT:
         config = self.config
@@ -326,8 +335,9 @@ def accuracy(model: keras.Model, images: Images, image_size: int) -> float:
     """The share of test images whose class a model has right."""
     model.jit_compile = False  # of the last batch, too, XLA would make a program of its own
     right = 0
-    for batch, labels in evaluation_batches(images.test, EVALUATION_BATCH, image_size):
-        right += int((model.predict_on_batch(batch).argmax(axis=-1) == labels.numpy()).sum())
+    batches = evaluation_batches(images.test, EVALUATION_BATCH, image_size)
+    for batch, labels in batches.as_numpy_iterator():
+        right += int((model.predict_on_batch(batch).argmax(axis=-1) == labels).sum())
     return right / images.n_test
 
 
@@ -343,11 +353,6 @@ def _compile(model: keras.Model, optimizer: str, learning_rate: float, steps: in
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
     )
-
-
-def _example(images: Images, config: ImageConfig) -> Any:
-    """One image and its label, to count the multiplications of a step on."""
-    return next(iter(evaluation_batches(images.test, 1, config.image_size).take(1)))
 
 
 def _variables(distiller: Distiller) -> list[Any]:

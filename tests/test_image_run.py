@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import keras
@@ -8,6 +11,7 @@ from absl.testing import flagsaver
 
 from small_images import SIZE, pictures, write
 from tdrec import run, study
+from tdrec.config import METHODS
 from tdrec.data.image_subsets import relabelled
 from tdrec.data.images import evaluation_batches, load_images
 from tdrec.image_config import PRESETS, TASKS
@@ -108,3 +112,23 @@ def test_wrong_values_end_with_one_line(call, capsys):
     (line,) = capsys.readouterr().err.splitlines()
     assert "--task must name" in line
     assert call("small_images", "--task=cifar10:pigs", main=study.main) == 2
+
+
+def test_the_command_on_jax(folder, tmp_path):
+    """Without the small preset: a process of its own, with few steps of everything."""
+    code = (
+        "import sys; from dataclasses import replace\n"
+        "from tdrec import run; from tdrec.image_config import PRESETS\n"
+        "vit = dict(patch_size=4, num_layers=3, num_heads=2, hidden_dim=8, mlp_dim=12)\n"
+        "PRESETS['tiny'] = replace(PRESETS['tiny'], image_size=8, vit=vit, steps=20,\n"
+        "    teacher_steps=4, teacher_cut=(1, 3), student_cut=(1, 2))\n"
+        "sys.exit(run.main(['tdrec', *sys.argv[1:]]))"
+    )
+    flags = [f"--data={folder}", f"--out={tmp_path / 'out'}", f"--cache={tmp_path / 'cache'}"]
+    asked = ["--task=cifar10", "--method=td", "--seeds=1"]
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
+    subprocess.run([sys.executable, "-c", code, *flags, *asked], check=True, env=environment)
+    rows = rows_of(tmp_path / "out")
+    assert [row["method"] for row in rows] == ["teacher", *METHODS]
+    assert all(np.isfinite(row["curve"][-1]["loss"]) for row in rows[1:])
+    assert rows[-1]["cka"] and (tmp_path / "out" / "report.html").exists()
