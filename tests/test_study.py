@@ -47,7 +47,12 @@ def call(*arguments):
 
 def test_killed_and_started_again_it_ends_with_all_rows_and_a_report(command, tmp_path, capfd):
     out = [*command, f"--out={tmp_path}", "--workers=2"]
-    process = subprocess.Popen([sys.executable, "-m", "tdrec.study", *out], text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tdrec.study", *out],
+        text=True,
+        # a shell's background job, as these tests may be, ignores it, and so do its children
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     deadline = time.monotonic() + 120
     # the first unit of many: a quick machine must not be done before the signal comes
     while not list(tmp_path.glob("units/*/lock")) and time.monotonic() < deadline:
