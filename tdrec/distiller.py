@@ -48,7 +48,7 @@ class Distiller(TrainingStep):
 
     $L(y, y_g) + \sum_t c_t L_t + \Omega$: the compiled loss, the method's weighted losses, and the
     student's regularisation losses. The factors $c_t$ are 1 until somebody changes them while
-    training (`term_weights`).
+    training (`term_weights`). Keras may run on TensorFlow or on JAX.
 
     The student is the caller's own object; after `fit` it is the plain model that it was, to save,
     export and serve. The teacher is only read: it is not among the distiller's weights, and its

@@ -19,6 +19,7 @@ import keras
 import numpy as np
 
 from tdrec import methods
+from tdrec.backend import require_tensorflow
 from tdrec.callbacks import RampUp
 from tdrec.config import LOG_EVERY, METHOD_DEFAULTS, REFERENCES, ExperimentConfig
 from tdrec.controls import randomly_interpreting
@@ -86,6 +87,9 @@ class Experiment:
         cache_dir: Where the trained teacher is kept, by the hash of data and configuration.
         test_fraction: Share of the ratings, the latest, that is evaluated on. Default 0.1.
 
+    Raises:
+        RuntimeError: If Keras runs on another backend than TensorFlow.
+
     Example:
         >>> experiment = Experiment(load("simulated"), REGIMES["strong"], cache_dir)
         >>> experiment.run("Drama", "td", seed=0).row["rmse"]
@@ -98,6 +102,7 @@ class Experiment:
         cache_dir: str | Path,
         test_fraction: float = 0.1,
     ) -> None:
+        require_tensorflow("An Experiment", "distil by tdrec.Distiller, which also trains on JAX")
         self.ratings = ratings
         self.config = config
         self.cache_dir = Path(cache_dir)

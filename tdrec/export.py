@@ -15,6 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tdrec.backend import require_tensorflow
 from tdrec.data import Vocabulary
 from tdrec.export_formats import FORMATS, Arrays, ServedStudent, prediction, raw_type
 from tdrec.model_cost import Comparison
@@ -143,6 +144,7 @@ def export_student(
     Raises:
         FileExistsError: If the folder is there already, and is not to be replaced.
         ImportError: If a format needs a package that is missing.
+        RuntimeError: If Keras runs on another backend than TensorFlow.
         TypeError: If an argument is of another type.
         ValueError: If a format, an input or a vocabulary is not known, the student cannot be
             written in a format, or a file does not predict what the student predicts.
@@ -155,6 +157,7 @@ def export_student(
         >>> serve = tf.saved_model.load("served/saved_model").signatures["serving_default"]
         >>> serve(user=tf.constant([7]), movie=tf.constant([2**40], tf.int64))["prediction"]
     """
+    require_tensorflow("The export of a student", "save it as it is: student.save")
     target = Path(directory)
     _check_formats(formats)
     _check_target(target, overwrite)

@@ -20,7 +20,8 @@ def gradient_norms(distiller: Distiller, batch: Any) -> dict[str, float]:
     $\lVert \nabla_W L_t \rVert_2$, where $W$ are the student's trainable weights that some term of
     the method reaches: for TD those of `lower` and `middle`, for LD all. The head of a student
     that only the task trains is left out, since nothing there is balanced. A method without terms
-    shares nothing; $W$ are then all trainable weights of the student.
+    shares nothing; $W$ are then all trainable weights of the student. On JAX a weight counts as
+    reached if some term's gradient for it is not 0.
 
     The terms are measured with the method's own weights and without the factors of
     `distiller.term_weights`; a factor $c$ makes a norm $c$ times as long. Nothing is dropped, no

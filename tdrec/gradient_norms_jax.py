@@ -24,7 +24,7 @@ def compiled_norms(distiller: Distiller, batch: Any) -> Callable[[], dict[str, T
         A function of nothing, compiled once, that measures with the weights as they then are.
     """
     batch = keras.tree.map_structure(lambda a: a if a is None else ops.convert_to_tensor(a), batch)
-    distiller._symbolic_build(data_batch=batch)  # what is made while JAX traces is of no use later
+    distiller.compute_losses(batch)  # what is not built yet cannot be while JAX traces
     student = [v for layer in distiller.student.layers for v in layer.trainable_variables]
     others = [
         *distiller.variables,

@@ -12,6 +12,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tdrec.backend import require_tensorflow
+
 BATCH_SIZES = (1, 256)
 """Rows of a batch at which `compare_models` measures latency."""
 
@@ -94,12 +96,14 @@ def compare_models(
         The `Comparison`.
 
     Raises:
+        RuntimeError: If Keras runs on another backend than TensorFlow.
         ValueError: If `repeats` is below 1 or there are no rows.
 
     Example:
         >>> comparison = compare_models(teacher, student, encoder.encode(rows))  # doctest: +SKIP
         >>> print(comparison.to_markdown())                                      # doctest: +SKIP
     """
+    require_tensorflow("The comparison of two models", "load their `.keras` files where it runs")
     if repeats < 1:
         raise ValueError(f"`repeats` must be at least 1. Received: {repeats}.")
     models = (

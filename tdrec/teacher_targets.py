@@ -207,8 +207,10 @@ def _key(teacher: ModelSplit, x: Any) -> str:
 
 
 def _of_backend(x: Any) -> Any:
-    """TensorFlow's tensors as those of Keras's backend, which a teacher takes."""
-    return keras.tree.map_structure(keras.ops.convert_to_tensor, x)
+    """TensorFlow's tensors as those of Keras's backend; strings, which others lack, as they are."""
+    return keras.tree.map_structure(
+        lambda t: t if t.dtype == tf.string else keras.ops.convert_to_tensor(t), x
+    )
 
 
 def _aligned(shape: tuple[int, ...]) -> np.ndarray:

@@ -70,12 +70,14 @@ class TrainingStep(keras.Model):
         teacher = self._teacher_variables()
         compiles = self.jit_compile and not self.run_eagerly
         run = jax.jit(step, donate_argnums=0) if compiles else step
-        steps = self._make_function(
-            lambda state, data: run(state, data, [v.value for v in teacher])
-        )
+
+        def of_teacher() -> Values:
+            return [v.value for v in teacher]
+
+        steps = self._make_function(lambda state, data: run(state, data, of_teacher()))
 
         def train(state: State, batches: Any) -> tuple[Logs, State]:
-            state = _each_its_own(state)
+            state = _each_its_own(state, of_teacher())
             # Keras has taken the variables' values: of a step that is refused they are given back.
             self._jax_state = dict(zip(STATE, state, strict=True))
             return steps(state, batches)
@@ -99,12 +101,13 @@ def _values(scope: keras.StatelessScope, variables: list[keras.Variable]) -> Val
     return [scope.get_current_value(v) for v in variables]
 
 
-def _each_its_own(state: State) -> State:
+def _each_its_own(state: State, of_teacher: Values) -> State:
     """The same values, none of them twice: JAX takes over their memory for what they become.
 
-    Keras leaves the average of a weight and the weight as one, where an optimizer averages.
+    Assigning a variable to another leaves both with one array on JAX: a student that begins with
+    its teacher's weights, or a weight and its average where an optimizer averages.
     """
-    seen: set[int] = set()
+    seen = {id(value) for value in of_teacher}
 
     def own(value: Tensor) -> Tensor:
         again = id(value) in seen

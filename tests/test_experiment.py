@@ -47,6 +47,12 @@ def test_every_method_gives_a_student_with_a_finite_rmse(experiment, method):
     assert again.rmse == pytest.approx(row["rmse"], abs=1e-6)
 
 
+def test_another_backend_is_refused(ratings, cache, monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(RuntimeError, match="Received: the backend 'jax'. Set KERAS_BACKEND=tens"):
+        Experiment(ratings, SMALL, cache)
+
+
 def test_references(experiment):
     train, test = (
         part.of_genre("War") for part in (experiment.holdout.train, experiment.holdout.test)

@@ -486,6 +486,14 @@ def test_bad_arguments_are_refused_before_work(tmp_path, error, message, changes
     assert not list(tmp_path.iterdir())
 
 
+def test_another_backend_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(RuntimeError, match="'jax'. Set KERAS_BACKEND=tensorflow, or save it as it"):
+        tdrec.export_student(small_student(), tmp_path / "out", **SMALL)
+    with pytest.raises(RuntimeError, match="comparison of two models needs Keras's TensorFlow"):
+        tdrec.compare_models(small_student(), small_student(), SMALL["sample"])
+
+
 def test_paths_as_text(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     export = tdrec.export_student(small_student(), "out", formats=["keras"], **SMALL)

@@ -5,18 +5,20 @@ import keras
 import numpy as np
 import pytest
 
-from small_models import inputs_and_ratings, student_and_teacher
+from small_models import inputs_and_ratings, small_model, student_and_teacher
 from tdrec.distiller import Distiller
 from tdrec.methods import TalkingModels
+from tdrec.model_split import split_model
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "jax", reason="JAX's step alone")
 X, Y = inputs_and_ratings()
 
 
-def make(optimizer="sgd"):
+def make(optimizer="sgd", student=None, teacher=None):
     keras.utils.set_random_seed(0)
-    student, teacher = student_and_teacher()
-    distiller = Distiller(student, teacher, TalkingModels(2, message_dim=6, hidden_dim=9))
+    splits = student_and_teacher()
+    method = TalkingModels(2, message_dim=6, hidden_dim=9)
+    distiller = Distiller(student or splits[0], teacher or splits[1], method)
     distiller.compile(optimizer, loss="mse")
     return distiller
 
@@ -46,6 +48,17 @@ def test_a_step_that_is_refused_leaves_the_student_its_weights():
         distiller.fit(X[:, :2], Y, verbose=0)  # narrower than what the models take
     for variable, value in zip(distiller.weights, before, strict=True):
         np.testing.assert_array_equal(variable, value)
+
+
+def test_a_student_that_begins_with_the_teachers_weights_leaves_them_to_it():
+    teacher = small_model()
+    student, its_split = (split_model(m, "low", "high") for m in (small_model(seed=1), teacher))
+    distiller = make(student=student, teacher=its_split)
+    for mine, its in zip(distiller.student.layers[0].weights, teacher.weights, strict=True):
+        mine.assign(its)
+    before = np.array(teacher(X))
+    distiller.fit(X, Y, epochs=2, verbose=0)
+    np.testing.assert_array_equal(teacher(X), before)
 
 
 def test_averaged_weights_are_trained_on():

@@ -71,7 +71,7 @@ def watched_ids(layers: Mapping[str, Iterable[keras.Layer]]) -> Iterator[list[Id
 def _watching(call: Any, seen: IdRange) -> Any:
     def watch(inputs: Any, *args: Any, **kwargs: Any) -> Any:
         ids = ops.cast(inputs, "int64")
-        if ids.shape.num_elements():
+        if ops.size(ids):
             seen.least = min(seen.least, int(ops.min(ids)))
             seen.greatest = max(seen.greatest, int(ops.max(ids)))
         return call(ops.clip(ids, 0, seen.size - 1), *args, **kwargs)

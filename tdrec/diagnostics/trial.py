@@ -74,7 +74,7 @@ def trial(
     )
     for name, factor in copy.term_weights.items():
         if name in distiller.term_weights:
-            factor.assign(distiller.term_weights[name])
+            factor.assign(float(distiller.term_weights[name]))
     count = len(keras.tree.flatten(rows)[0])
     batch_size = min(batch_size, count)
     start = time.perf_counter()

@@ -14,6 +14,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tdrec.backend import require_tensorflow
 from tdrec.model_split import ModelSplit, Trace
 from tdrec.teachers.predictor import Predictor
 
@@ -179,13 +180,10 @@ class _SavedModel(keras.Layer):
 
     def __init__(self, path: str | os.PathLike[str], endpoints: list[str]) -> None:
         super().__init__(trainable=False)
-        if keras.backend.backend() != "tensorflow":
-            raise RuntimeError(
-                "A SavedModel is run by TensorFlow, and so teaches on that backend of Keras alone. "
-                f"Received: the backend {keras.backend.backend()!r}. Set KERAS_BACKEND=tensorflow, "
-                "or store what it says of the rows there, and learn from the table: "
-                "tdrec.StoredTargets."
-            )
+        require_tensorflow(
+            "A teacher from a SavedModel",
+            "store there what it says of the rows, and learn from that: tdrec.StoredTargets",
+        )
         path = str(path)
         if not Path(path).exists():
             raise FileNotFoundError(
