@@ -5,8 +5,6 @@ training, and choose nothing.
 """
 
 import copy
-import hashlib
-import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -30,6 +28,7 @@ from tdrec.model_cost import latency_ms, multiply_adds, training_multiply_adds
 from tdrec.model_split import ModelSplit, split_model
 from tdrec.models.id_dropout import variant_shares
 from tdrec.models.rating_mlp import HIGH, LOW
+from tdrec.results import key_of
 from tdrec.segment import Segment, training_rows
 from tdrec.teacher_targets import TeacherTargets, batches
 from tdrec.teacher_training import (
@@ -125,13 +124,13 @@ class Experiment:
         if method in REFERENCES:
             config = {**self._teacher_config(), "rows": self.config.rows}
         config["methods"] = self.config.arguments(method)
-        return _hash(self.ratings.fingerprint, config, genre, method, seed)
+        return key_of(self.ratings.fingerprint, config, genre, method, seed)
 
     @property
     def study(self) -> str:
         """Hash of data and configuration but the methods' arguments: what is comparable."""
         config = asdict(replace(self.config, methods={}))
-        return _hash(self.ratings.fingerprint, config, METHOD_DEFAULTS)
+        return key_of(self.ratings.fingerprint, config, METHOD_DEFAULTS)
 
     def run(self, genre: str, method: str, seed: int | None, watch: Watch | None = None) -> Result:
         """One run: trains what has to be trained, and evaluates it on the genre's evaluation rows.
@@ -236,7 +235,7 @@ class Experiment:
 
     def teacher_path(self, genre: str) -> Path:
         """Where the genre's teacher is cached."""
-        key = _hash(self._teacher_rows(genre).fingerprint, self._teacher_config())
+        key = key_of(self._teacher_rows(genre).fingerprint, self._teacher_config())
         return self.cache_dir / f"teacher-{key}.keras"
 
     def _teacher_rows(self, genre: str) -> Ratings:
@@ -283,7 +282,7 @@ class Experiment:
     ) -> Result:
         config, kept = self.config, self._kept
         teacher = str(self.teacher_path(genre))
-        built = _hash(
+        built = key_of(
             *(name, self._structure(name), asdict(config.student), config.ema),
             *(teacher, config.random_interpreter),
         )
@@ -428,11 +427,6 @@ class Experiment:
                 "train_multiply_adds": training_multiply_adds(distiller, data),
             }
         return self._kept.costs[name]
-
-
-def _hash(*parts: Any) -> str:
-    text = json.dumps(parts, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _variables(distiller: Distiller) -> list[Any]:

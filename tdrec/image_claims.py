@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 
 from tdrec.image_summary import Difference, ImageSummary, Place
 from tdrec.page import listed
-from tdrec.statistics import signed
+from tdrec.statistics import amount, sentence
 from tdrec.summary import Label
 
 WINS = {
@@ -71,25 +71,12 @@ def difference_claim(label: str, other: str, where: str, difference: Difference)
         >>> difference_claim("TD", "FD", "on cifar10", compare(td.runs, fd.runs))
         'TD is better than FD on cifar10 by 0.0121 (95% interval 0.0043 to 0.0199).'
     """
-    value, interval = difference.value, difference.interval
-    amount = f"{abs(value):.4f} {'higher' if value > 0 else 'lower'}"
-    if f"{value:.4f}" in ("0.0000", "-0.0000"):
-        amount = "the same to four decimals"
-    if interval is None:
+    if difference.interval is None:
         return (
             f"No difference between {label} and {other} can be shown {where} by one seed: "
-            f"{label}'s accuracy is {amount}."
+            f"{label}'s accuracy is {amount(difference.value)}."
         )
-    if difference.verdict == "unclear":
-        return (
-            f"No difference between {label} and {other} is shown {where}: {label}'s accuracy is "
-            f"{amount} (95% interval {signed(interval.low)} to {signed(interval.high)})."
-        )
-    low, high = sorted((abs(interval.low), abs(interval.high)))
-    return (
-        f"{label} is {difference.verdict} than {other} {where} by {abs(value):.4f} "
-        f"(95% interval {low:.4f} to {high:.4f})."
-    )
+    return sentence(label, other, where, difference.interval, difference.verdict, "accuracy")
 
 
 def _against_scratch(summary: ImageSummary, label: str, scratch: str) -> list[str]:

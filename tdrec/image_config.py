@@ -68,11 +68,11 @@ class ImageConfig:
         image_size: Height and width of what the models see, pixels.
         crop: How training images are cropped, see `data.images.training_batches`.
         vit: The teacher's sizes, arguments of `ViT`; those of a checkpoint are its own.
-        teacher_cut: The blocks after which the teacher's low and high states are taken.
-        student_cut: The student's. It has as many blocks as the second says.
+        cuts: The blocks after which the low and the high states of "teacher" and "student" are
+            taken. The student has as many blocks as its second says.
         dtype: Of the blocks.
         batch_size: Images of a student's step.
-        steps: Of a student, at most `steps_per_image` for each training image.
+        steps: Of a student, a multiple of `tdrec.config.LOG_EVERY`.
         optimizer: `"adamw"`, or `"sgd"` with momentum 0.9 as ViT is fine-tuned; both with cosine
             decay and gradients clipped to norm 1.
         learning_rate: Its highest value, of a student.
@@ -98,8 +98,9 @@ class ImageConfig:
     teacher_batch_size: int = 128
     teacher_steps: int = 0
     teacher_learning_rate: float = 1e-3
-    teacher_cut: tuple[int, int] = (6, 12)
-    student_cut: tuple[int, int] = (2, 4)
+    cuts: Mapping[str, tuple[int, int]] = field(
+        default_factory=lambda: {"teacher": (6, 12), "student": (2, 4)}
+    )
     dtype: str = "float32"
     temperature: float = 2.0
     methods: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -4,19 +4,15 @@ Everything is decided by an `ImageConfig` and a seed. Evaluation images are read
 training, and choose nothing.
 """
 
+import copy
 import hashlib
-import json
-import os
-import tempfile
 import time
 from dataclasses import asdict, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-from filelock import FileLock
 
 from tdrec import methods
 from tdrec.config import LOG_EVERY
@@ -27,9 +23,11 @@ from tdrec.diagnostics.states import hidden_states
 from tdrec.distiller import Distiller
 from tdrec.image_config import PREDICTED, TASKS, ImageConfig
 from tdrec.model_cost import multiply_adds, training_multiply_adds
+from tdrec.model_files import cached_model
 from tdrec.model_split import ModelSplit, split_model
 from tdrec.models.vit import ViT, block_name, first_blocks
 from tdrec.models.vit_checkpoints import load_vit
+from tdrec.results import key_of
 from tdrec.teacher_training import restart
 
 CKA_IMAGES, CKA_CLASSES = 20, 10
@@ -40,6 +38,16 @@ EVALUATION_BATCH = 256
 
 COUNTED = keras.backend.backend() == "tensorflow"
 """Whether multiplications are counted: they are read off TensorFlow's graph."""
+
+
+class _Kept:
+    """What the runs of one data set and teacher share, whatever their configuration."""
+
+    def __init__(self) -> None:
+        self.teacher: ViT | None = None
+        self.checkpoint_hash: str | None = None
+        self.task: tuple[Any, Images] | None = None  # the latest
+        self.student: tuple[Any, Distiller, dict[str, Any]] | None = None  # with its costs
 
 
 class ImageExperiment:
@@ -68,26 +76,24 @@ class ImageExperiment:
         self.config = config
         self.cache_dir = Path(cache_dir)
         self.checkpoint = checkpoint
-        self._teacher: ViT | None = None
-        self._task: tuple[Any, Images] | None = None
-        self._compiled: tuple[Any, Distiller] | None = None
+        self._kept = _Kept()
 
     def with_config(self, config: ImageConfig) -> "ImageExperiment":
         """The same experiment by a configuration whose teacher is the same, sharing it."""
-        other = ImageExperiment(self.images, config, self.cache_dir, self.checkpoint)
-        other._teacher, other._task = self._teacher, self._task
+        other = copy.copy(self)
+        other.config = config
         return other
 
     def key(self, task: str, method: str, seed: int | None) -> str:
         """Hash of all that decides a run on the same version of the code and on one machine."""
         arguments = {} if method == "teacher" else self.config.arguments(method)
-        return _hash(self.study, asdict(TASKS[task]), task, method, arguments, seed)
+        return key_of(self.study, asdict(TASKS[task]), task, method, arguments, seed)
 
     @property
     def study(self) -> str:
         """Hash of data, teacher and configuration but the methods' arguments."""
         config = asdict(replace(self.config, methods={}))
-        return _hash(self.images.fingerprint, config, self._checkpoint_hash)
+        return key_of(self.images.fingerprint, config, self._checkpoint_hash())
 
     def knows_labels(self, task: str) -> bool:
         """Whether the teacher predicts the task's labels, so that predictions can be distilled."""
@@ -99,18 +105,17 @@ class ImageExperiment:
 
     def teacher(self) -> ViT:
         """The teacher: from its checkpoint or the cache, or trained now and put there."""
-        if self._teacher is None:
-            if self.checkpoint is not None:
-                classes = len(self.images.class_names)
-                self._teacher = load_vit(
+        if self._kept.teacher is None:
+            if self.checkpoint is None:
+                self._kept.teacher = cached_model(self._teacher_path(), self._trained_teacher)
+            else:
+                self._kept.teacher = load_vit(
                     self.checkpoint,
-                    num_classes=classes,
+                    num_classes=len(self.images.class_names),
                     image_size=self.config.image_size,
                     dtype=self.config.dtype,
                 )
-            else:
-                self._teacher = self._cached_teacher()
-        return self._teacher
+        return self._kept.teacher
 
     def run(
         self, task: str, method: str, seed: int | None
@@ -161,10 +166,10 @@ class ImageExperiment:
         if not wanted.classes and wanted.per_class is None:
             return self.images
         key = (task, seed if wanted.per_class is not None else None)
-        if self._task is None or self._task[0] != key:
+        if self._kept.task is None or self._kept.task[0] != key:
             images = relabelled(self.images, wanted.classes, wanted.per_class, seed)
-            self._task = (key, images)
-        return self._task[1]
+            self._kept.task = (key, images)
+        return self._kept.task[1]
 
     def distiller(self, num_classes: int, method: str, seed: int) -> Distiller:
         """A distiller of a new student, compiled and not trained.
@@ -179,10 +184,12 @@ class ImageExperiment:
         teacher = self.teacher()  # loading it draws random numbers, so it comes before the seed
         keras.utils.set_random_seed(seed)
         same = self.checkpoint is None and num_classes == len(self.images.class_names)
-        student = first_blocks(teacher, config.student_cut[1], None if same else num_classes)
+        student = first_blocks(teacher, config.cuts["student"][1], None if same else num_classes)
         distiller = Distiller(
-            _cut(student, config.student_cut),
-            _cut(teacher, config.teacher_cut) if methods.METHODS[method].teacher_fields else None,
+            _cut(student, config.cuts["student"]),
+            _cut(teacher, config.cuts["teacher"])
+            if methods.METHODS[method].teacher_fields
+            else None,
             methods.get(method, **config.arguments(method)),
         )
         _compile(distiller, config.optimizer, config.learning_rate, config.steps)
@@ -202,7 +209,7 @@ class ImageExperiment:
         self, images: Images, method: str, seed: int
     ) -> tuple[dict[str, Any], keras.Model]:
         config = self.config
-        distiller = self._restarted(len(images.class_names), method, seed)
+        distiller, costs = self._restarted(images, method, seed)
         student = distiller.student_layers[0]
         start = time.perf_counter()
         size = min(config.batch_size, images.n_train)
@@ -221,29 +228,30 @@ class ImageExperiment:
             }
             for i in range(len(history["loss"]))
         ]
-        weights = distiller.method.trainable_variables
         found = {
             "accuracy": accuracy(student, images, config.image_size),
             "train_seconds": seconds,
             "curve": curve,
             "cka": self._cka(distiller, images) if method == "td" and seed == 0 else None,
-            "method_params": sum(int(np.prod(v.shape)) for v in weights),
-            "train_multiply_adds": self._training_multiply_adds(distiller, images),
-            **self._cost(student),
+            **costs,
         }
         return found, student
 
-    def _restarted(self, num_classes: int, method: str, seed: int) -> Distiller:
-        """A distiller as `distiller` gives it, which seeds share: tracing it takes longest."""
+    def _restarted(
+        self, images: Images, method: str, seed: int
+    ) -> tuple[Distiller, dict[str, Any]]:
+        """A distiller as `distiller` gives it, and its costs; seeds share both, for tracing the
+        step takes longer than training."""
+        num_classes, kept = len(images.class_names), self._kept
         fresh = self.distiller(num_classes, method, seed)
-        key = (num_classes, method)
-        if self._compiled is None or self._compiled[0] != key:
-            self._compiled = (key, fresh)
-            return fresh
-        kept = self._compiled[1]
-        restart(_variables(kept), kept.optimizer, [np.array(v) for v in _variables(fresh)])
+        key = key_of(asdict(self.config), num_classes, method)
+        if kept.student is None or kept.student[0] != key:
+            kept.student = (key, fresh, self._training_cost(fresh, images))
+        else:
+            initial = [np.array(v) for v in _variables(fresh)]
+            restart(_variables(kept.student[1]), kept.student[1].optimizer, initial)
         keras.utils.set_random_seed(seed)
-        return kept
+        return kept.student[1:]
 
     def _cka(self, distiller: Distiller, images: Images) -> dict[str, Any]:
         """How alike the two models' states and messages are, on images of the first classes."""
@@ -276,30 +284,23 @@ class ImageExperiment:
             "multiply_adds": multiply_adds(model, image) if COUNTED else None,
         }
 
-    def _training_multiply_adds(self, distiller: Distiller, images: Images) -> int | None:
-        if not COUNTED:
-            return None
+    def _training_cost(self, distiller: Distiller, images: Images) -> dict[str, Any]:
+        """What a student costs, and what its method adds while training."""
         one = evaluation_batches(images.test, 1, self.config.image_size).take(1)
-        return training_multiply_adds(distiller, next(iter(one)))
-
-    def _cached_teacher(self) -> ViT:
-        config = self.config
-        facts = {
-            name: value
-            for name, value in asdict(config).items()
-            if name.startswith("teacher_") and name != "teacher_cut"
+        weights = distiller.method.trainable_variables
+        return {
+            "method_params": sum(int(np.prod(v.shape)) for v in weights),
+            "train_multiply_adds": training_multiply_adds(distiller, next(iter(one)))
+            if COUNTED
+            else None,
+            **self._cost(distiller.student_layers[0]),
         }
-        facts |= {name: asdict(config)[name] for name in ("image_size", "crop", "vit", "dtype")}
-        name = _hash(self.images.fingerprint, facts)
-        path = self.cache_dir / f"image-teacher-{name}.keras"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_suffix(".lock")):  # processes that need it make it once
-            if not path.exists():
-                model = self._trained_teacher()
-                with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-                    model.save(Path(folder) / path.name)
-                    os.replace(Path(folder) / path.name, path)
-        return keras.models.load_model(path, compile=False)
+
+    def _teacher_path(self) -> Path:
+        config = asdict(self.config)
+        decisive = ("image_size", "crop", "vit", "dtype")
+        facts = {k: v for k, v in config.items() if k.startswith("teacher_") or k in decisive}
+        return self.cache_dir / f"image-teacher-{key_of(self.images.fingerprint, facts)}.keras"
 
     def _trained_teacher(self) -> ViT:
         config, images = self.config, self.images
@@ -321,14 +322,12 @@ class ImageExperiment:
         )
         return teacher
 
-    @cached_property
     def _checkpoint_hash(self) -> str | None:
-        if self.checkpoint is None:
-            return None
-        path = Path(self.checkpoint)
-        file = path / "model.safetensors" if path.is_dir() else path
-        with file.open("rb") as content:
-            return hashlib.file_digest(content, "sha256").hexdigest()
+        if self.checkpoint is not None and self._kept.checkpoint_hash is None:
+            path = Path(self.checkpoint)
+            with (path / "model.safetensors" if path.is_dir() else path).open("rb") as content:
+                self._kept.checkpoint_hash = hashlib.file_digest(content, "sha256").hexdigest()
+        return self._kept.checkpoint_hash
 
 
 def accuracy(model: keras.Model, images: Images, image_size: int) -> float:
@@ -361,8 +360,3 @@ def _variables(distiller: Distiller) -> list[Any]:
 
 def _cut(model: ViT, blocks: tuple[int, int]) -> ModelSplit:
     return split_model(model, low=block_name(blocks[0]), high=block_name(blocks[1]))
-
-
-def _hash(*parts: Any) -> str:
-    text = json.dumps(parts, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

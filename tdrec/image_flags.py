@@ -22,7 +22,7 @@ from tdrec.study_plan import Arm, ImageStudy
 OF_MOVIELENS = ("genre", "regime", "tuned", "embeddings")
 """Flags that mean nothing to images."""
 
-OF_ARMS = (*("method", "rounds", "weight", "interaction_weight", "message_weight", "state_weight"),)
+OF_ARMS = ("method", "rounds", "weight", "interaction_weight", "message_weight", "state_weight")
 """Flags that a study's file decides."""
 
 

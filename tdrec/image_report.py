@@ -20,8 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tdrec.image_alignment import Alignment
 from tdrec.image_claims import image_claims
-from tdrec.image_summary import Alignment, Cell, Difference, ImageSummary, summarise_images
+from tdrec.image_summary import Cell, Difference, ImageSummary, summarise_images
 from tdrec.page import (
     DASH,
     GLOSSARY,

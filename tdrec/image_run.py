@@ -1,7 +1,6 @@
 """Image tasks from the command line: teacher, students, report; `tdrec.run` hands over to it."""
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -9,13 +8,14 @@ from typing import Any
 
 from tdrec.image_config import CIFAR10, PREDICTED, TASKS
 from tdrec.image_flags import ImagePlan
+from tdrec.image_report import TITLE, write_image_report
+from tdrec.image_summary import summarise_images
+from tdrec.page import listed
 from tdrec.provenance import describe_images
 from tdrec.quiet import quiet_tensorflow
-from tdrec.results import read_rows, write_rows
+from tdrec.results import Row, add_row, read_if_there, read_rows, replace_file
 from tdrec.run_flags import FLAGS, cache_dir
 from tdrec.study_plan import Arm
-
-TITLE = "Image tasks: what distillation gave"
 
 
 @dataclass(frozen=True)
@@ -63,21 +63,19 @@ def run_images(
         from tdrec.image_experiment import ImageExperiment
     from tqdm import tqdm
 
-    from tdrec.image_report import write_image_report
-
     runs: list[ImageRun] = []
     for name, source in plan.sources.items():
         images = _load(name, source)
         experiment = ImageExperiment(images, plan.config, cache_dir(), plan.teacher)
         runs += _runs(plan, [task for task in plan.tasks if TASKS[task].data == name], experiment)
     path = out / "results.jsonl"
-    done = {(row["study"], row["key"]) for row in read_rows(path)} if path.exists() else set()
+    done = {(row["study"], row["key"]) for row in read_if_there(path)}
     missing = [run for run in runs if run.key not in done]
     print(f"{len(runs) - len(missing)} of {len(runs)} runs are done already; {len(missing)} to go.")
     for run in (bar := tqdm(missing, unit="run", leave=False)):
         bar.set_description(f"{run.task} {run.label}")
         row = _row(run, out)
-        write_rows(path, [*(read_rows(path) if path.exists() else []), row])
+        add_row(path, row)
         bar.set_postfix(accuracy=f"{row['accuracy']:.4f}")
     order = {run.key: place for place, run in enumerate(runs)}
     rows = [row for row in read_rows(path) if (row["study"], row["key"]) in order]
@@ -130,18 +128,13 @@ def _row(run: ImageRun, out: Path) -> dict[str, Any]:
 
 def _save(run: ImageRun, student: Any, out: Path) -> Path:
     """Saves a student as `.keras`, with its classes as JSON beside it."""
-    from tdrec.model_cost import save_keras
-    from tdrec.results import replace_file
+    with quiet_tensorflow():
+        from tdrec.model_cost import save_keras
+        from tdrec.model_files import write_model
 
-    folder = out / "students" / run.experiment.study
-    folder.mkdir(parents=True, exist_ok=True)
     name = f"{run.task}-{run.label}-seed{run.seed}".replace(" ", "-").replace(":", "-")
-    path, temporary = folder / f"{name}.keras", folder / f".{name}.{os.getpid()}.keras"
-    try:
-        save_keras(student, temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    path = out / "students" / run.experiment.study / f"{name}.keras"
+    write_model(student, path, save_keras)
     classes = run.experiment.of_task(run.task, run.seed or 0).class_names
     replace_file(path.with_suffix(".json"), json.dumps({"classes": list(classes)}))
     return path
@@ -158,8 +151,8 @@ def _notes(plan: ImagePlan, runs: Sequence[ImageRun]) -> list[str]:
     ]
     if without:
         notes.append(
-            f"{' and '.join(names)} are left out on {', '.join(without)}: the teacher does not "
-            "predict these labels, and so has no predictions of them to distil."
+            f"Left out on {listed(without)}: {listed(names)}. The teacher does not predict these "
+            "labels, and so has no predictions of them to distil."
         )
     if FLAGS.validation:
         notes.append(
@@ -169,15 +162,13 @@ def _notes(plan: ImagePlan, runs: Sequence[ImageRun]) -> list[str]:
     return notes
 
 
-def _print_table(rows: Sequence[dict[str, Any]]) -> None:
+def _print_table(rows: Sequence[Row]) -> None:
     """The mean accuracy of each label on each task."""
-    tasks = list(dict.fromkeys(row["task"] for row in rows))
-    labels = list(dict.fromkeys(row["label"] for row in rows))
+    summary = summarise_images(rows)
+    labels = [label.name for label in summary.labels]
     print("accuracy".ljust(16) + "".join(label.rjust(12) for label in labels))
-    for task in tasks:
-        cells = []
-        for label in labels:
-            found = [r["accuracy"] for r in rows if (r["task"], r["label"]) == (task, label)]
-            cells.append(f"{sum(found) / len(found):.4f}" if found else "-")
-        print(task.ljust(16) + "".join(cell.rjust(12) for cell in cells))
+    for place in summary.of_tasks:
+        cells = [place.cells.get(label) for label in labels]
+        shown = ["-" if cell is None else f"{cell.accuracy:.4f}" for cell in cells]
+        print(place.name.ljust(16) + "".join(text.rjust(12) for text in shown))
     print()

@@ -6,6 +6,7 @@ Example:
     rows = read_rows("runs/results.jsonl")
 """
 
+import hashlib
 import json
 import os
 import warnings
@@ -49,6 +50,30 @@ def read_rows(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
             )
         rows.append(row)
     return rows
+
+
+def add_row(path: str | os.PathLike[str], row: Row) -> None:
+    """Adds a row to a file of JSON lines, which is made if need be; the old file stays until the
+    new one is complete."""
+    write_rows(path, [*read_if_there(path), row])
+
+
+def read_if_there(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
+    """As `read_rows`; no rows where there is no file."""
+    return read_rows(path) if Path(path).exists() else []
+
+
+def key_of(*parts: Any) -> str:
+    """A hash of what decides a run, by which its row is known.
+
+    Args:
+        parts: anything that JSON can write.
+
+    Returns:
+        16 hexadecimal digits.
+    """
+    text = json.dumps(parts, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def write_rows(path: str | os.PathLike[str], rows: Iterable[Row]) -> None:

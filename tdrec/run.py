@@ -6,7 +6,6 @@ Example:
     python -m tdrec.run --task=cifar10 --method=td --preset=tiny
 """
 
-import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -24,7 +23,7 @@ from tdrec.image_flags import read_image_plan
 from tdrec.image_run import run_images
 from tdrec.provenance import describe
 from tdrec.quiet import quiet_tensorflow
-from tdrec.results import read_rows, replace_file, write_rows
+from tdrec.results import add_row, read_if_there, read_rows, replace_file
 from tdrec.run_flags import (
     AUTO,
     FLAGS,
@@ -149,7 +148,7 @@ def run_all(
     if plan.tuned is not None:  # rows of other values are not to be compared with these
         about["study"] = f"{about['study']}-{plan.tuned.digest}"
     path = out / "results.jsonl"
-    done = {(row["study"], row["key"]) for row in read_rows(path)} if path.exists() else set()
+    done = {(row["study"], row["key"]) for row in read_if_there(path)}
     experiments = {
         run: experiment.with_config(plan.config_of(run.genre, run.method)) for run in runs
     }
@@ -173,7 +172,7 @@ def run_all(
             row["model_bytes"] = (out / row["model"]).stat().st_size
         elif run.method == "teacher":
             row["model_bytes"] = experiment.teacher_path(run.genre).stat().st_size
-        write_rows(path, [*(read_rows(path) if path.exists() else []), row])
+        add_row(path, row)
         bar.set_postfix(rmse=f"{row['rmse']:.4f}")
     overall = experiment.all_genres()
     notes.append(
@@ -257,17 +256,14 @@ def _written(cell: Any) -> str:
 
 def save_student(result: Any, out: Path, study: str) -> Path:
     """Saves a student as `.keras`, with its vocabularies as JSON beside it."""
+    import keras
+
+    from tdrec.model_files import write_model
+
     row = result.row
-    folder = out / "students" / study
-    folder.mkdir(parents=True, exist_ok=True)
     name = f"{row['genre']}-{row['label']}-seed{row['seed']}".replace(" ", "-").replace("/", "-")
-    path = folder / f"{name}.keras"
-    temporary = folder / f".{name}.{os.getpid()}.keras"
-    try:
-        result.model.save(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    path = out / "students" / study / f"{name}.keras"
+    write_model(result.model, path, keras.Model.save)
     replace_file(path.with_suffix(".json"), result.encoder.to_json())
     return path
 

@@ -235,11 +235,25 @@ def claim(method: str, other: str, where: str, comparison: Comparison) -> str:
         >>> claim("TD", "scratch", "on Drama", compare([(td, scratch)]))
         'TD is better than scratch on Drama by 0.0012 (95% interval 0.0004 to 0.0021).'
     """
-    difference, verdict = comparison.difference, comparison.verdict
+    return sentence(method, other, where, comparison.difference, comparison.verdict, "RMSE")
+
+
+def sentence(
+    method: str, other: str, where: str, difference: Interval, verdict: str, measure: str
+) -> str:
+    """A difference as a sentence to quote, whatever was measured.
+
+    Args:
+        method, other: names of the two.
+        where: "on Drama", "in the mean over 8 genres".
+        difference: the first's measure minus the other's.
+        verdict: "better", "worse" or "unclear".
+        measure: what was measured: "RMSE", "accuracy".
+    """
     if verdict == "unclear":
         return (
-            f"No difference between {method} and {other} is shown {where}: {method}'s RMSE is "
-            f"{_amount(difference.value)} (95% interval {signed(difference.low)} to "
+            f"No difference between {method} and {other} is shown {where}: {method}'s {measure} is "
+            f"{amount(difference.value)} (95% interval {signed(difference.low)} to "
             f"{signed(difference.high)})."
         )
     low, high = sorted((abs(difference.low), abs(difference.high)))
@@ -255,7 +269,8 @@ def signed(value: float, digits: int = 4) -> str:
     return text[1:] if float(text) == 0 else text.replace("-", "−")
 
 
-def _amount(value: float) -> str:
+def amount(value: float) -> str:
+    """A difference in words: -0.0012 -> "0.0012 lower"."""
     if f"{abs(value):.4f}" == "0.0000":
         return "the same to four decimals"
     return f"{abs(value):.4f} {'lower' if value < 0 else 'higher'}"

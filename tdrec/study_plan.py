@@ -1,14 +1,13 @@
 """What a study is: which methods, in which settings, and the single pieces of work it comes to."""
 
-import hashlib
 import importlib.util
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from tdrec.config import METHODS, NAMES, REFERENCES, REGIMES, ExperimentConfig
+from tdrec.results import key_of
 
 FOLDER = Path(__file__).resolve().parent.parent / "experiments"
 """Where the studies are that can be named without a path."""
@@ -150,8 +149,7 @@ class Unit:
 
     def key(self, *parts: Any) -> str:
         """A hash of all that decides the unit's rows, with further parts."""
-        text = json.dumps([asdict(self.config), self.genre, self.label, *parts], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return key_of(asdict(self.config), self.genre, self.label, *parts)
 
 
 def find(name: str) -> tuple[str, Study | ImageStudy]:

@@ -1,7 +1,5 @@
 """The all-genre teacher: trained for as long as a validation slice says, and kept on disk."""
 
-import os
-import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -9,11 +7,11 @@ from typing import Any
 
 import keras
 import numpy as np
-from filelock import FileLock
 
 from tdrec.config import LOG_EVERY, VALIDATION_FRACTION, ExperimentConfig, ModelConfig
 from tdrec.data import FeatureEncoder, Ratings, split_by_time
 from tdrec.evaluation import BiasModel
+from tdrec.model_files import cached_model
 from tdrec.models.id_dropout import id_variants, variant_shares
 from tdrec.models.rating_mlp import rating_mlp
 from tdrec.teacher_targets import batches
@@ -62,14 +60,7 @@ def cached_teacher(train: Ratings, config: ExperimentConfig, path: Path) -> kera
     Returns:
         The teacher, loaded also when it was trained just now, so that both ways give the same one.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):  # processes that need the same teacher make it once
-        if not path.exists():
-            model = train_teacher(train, config)
-            with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-                model.save(Path(folder) / path.name)
-                os.replace(Path(folder) / path.name, path)
-    return keras.models.load_model(path)
+    return cached_model(path, lambda: train_teacher(train, config))
 
 
 def train_teacher(train: Ratings, config: ExperimentConfig) -> keras.Model:

@@ -16,8 +16,7 @@ SMALL = replace(
     PRESETS["tiny"],
     image_size=SIZE,
     vit={"patch_size": 4, "num_layers": 4, "num_heads": 2, "hidden_dim": 8, "mlp_dim": 12},
-    teacher_cut=(2, 4),
-    student_cut=(1, 2),
+    cuts={"teacher": (2, 4), "student": (1, 2)},
     message_dim=6,
     hidden_dim=5,
     batch_size=10,
@@ -154,7 +153,12 @@ def test_a_checkpoint_is_the_teacher_of_any_labels(images, tmp_path):
     path = tmp_path / "small.npz"
     np.savez(path, **npz_weights())
     config = replace(
-        SMALL, image_size=12, teacher_cut=(2, 3), optimizer="sgd", dtype="mixed_bfloat16", vit={}
+        SMALL,
+        image_size=12,
+        cuts={"teacher": (2, 3), "student": (1, 2)},
+        optimizer="sgd",
+        dtype="mixed_bfloat16",
+        vit={},
     )
     experiment = ImageExperiment(images, config, tmp_path, path)
     assert not experiment.knows_labels("few") and not experiment.runs("few", "ld")

@@ -35,8 +35,10 @@ def cache(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     vit = {"patch_size": 4, "num_layers": 3, "num_heads": 2, "hidden_dim": 8, "mlp_dim": 12}
-    cuts = {"teacher_cut": (1, 3), "student_cut": (1, 2)}
-    config = replace(PRESETS["tiny"], image_size=SIZE, vit=vit, steps=20, teacher_steps=4, **cuts)
+    cuts = {"teacher": (1, 3), "student": (1, 2)}
+    config = replace(
+        PRESETS["tiny"], image_size=SIZE, vit=vit, steps=20, teacher_steps=4, cuts=cuts
+    )
     monkeypatch.setitem(PRESETS, "tiny", config)
     for name in ("cifar10:few", "cifar10:pets"):
         monkeypatch.setitem(TASKS, name, replace(TASKS[name], per_class=3))
@@ -71,7 +73,7 @@ def test_the_command_from_flags_to_report(call, tmp_path, folder, capsys):
     printed = capsys.readouterr().out
     assert "6 to go" in printed and str(out / "report.html") in printed
     text = (out / "report.md").read_text()
-    assert "LD are left out on cifar10:pets: the teacher does not" in " ".join(text.split())
+    assert "Left out on cifar10:pets: LD. The teacher does not" in " ".join(text.split())
     # A saved student is what was evaluated.
     row = rows[1]
     student = keras.models.load_model(out / row["model"])
@@ -121,7 +123,7 @@ def test_the_command_on_jax(folder, tmp_path):
         "from tdrec import run; from tdrec.image_config import PRESETS\n"
         "vit = dict(patch_size=4, num_layers=3, num_heads=2, hidden_dim=8, mlp_dim=12)\n"
         "PRESETS['tiny'] = replace(PRESETS['tiny'], image_size=8, vit=vit, steps=20,\n"
-        "    teacher_steps=4, teacher_cut=(1, 3), student_cut=(1, 2))\n"
+        "    teacher_steps=4, cuts=dict(teacher=(1, 3), student=(1, 2)))\n"
         "sys.exit(run.main(['tdrec', *sys.argv[1:]]))"
     )
     flags = [f"--data={folder}", f"--out={tmp_path / 'out'}", f"--cache={tmp_path / 'cache'}"]

@@ -20,6 +20,20 @@ def test_rows_survive_writing_and_reading(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["results.jsonl"]
 
 
+def test_rows_are_added_one_by_one(tmp_path):
+    path = tmp_path / "results.jsonl"
+    assert results.read_if_there(path) == []
+    rows = [make_row(seed=seed) for seed in range(3)]
+    for row in rows:
+        results.add_row(path, row)
+    assert results.read_if_there(path) == rows
+
+
+def test_keys_are_of_values_and_not_of_their_order():
+    assert results.key_of("War", {"a": 1, "b": [2]}) == results.key_of("War", {"b": (2,), "a": 1})
+    assert results.key_of("War", 1) != results.key_of("War", 2) != results.key_of("War", "2")
+
+
 @pytest.mark.parametrize("cut", [1, 25, -2])
 def test_a_last_line_cut_off_is_left_out_with_a_warning(tmp_path, cut):
     path = tmp_path / "results.jsonl"
