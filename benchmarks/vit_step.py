@@ -20,7 +20,8 @@ with all that it compiles; with XLA and without it take turns.
 
 Aims: an overhead of at most 15%, and with "b32" a peak below 16 GiB on a CPU.
 Measured with "b32", two cores of an Intel Xeon with AMX: overhead +1.1% (of the turns -0.2% to
-+2.3%) at a batch of 16, with XLA; peak 10.6 GiB at the batch of 128, and 11.4 GiB without XLA.
++2.3%) with XLA and --batch_size=16 --repeats=5; peak 10.6 GiB with XLA and 11.4 GiB without, one
+process each (--peaks=1).
 """
 
 import os
