@@ -123,9 +123,13 @@ def _chosen(images: Any, kept: NDArray[np.bool_], table: NDArray[np.int32]) -> A
     """The images that are kept, with their new labels."""
     import tensorflow as tf
 
-    keep, new = tf.constant(kept), tf.constant(table)
-    found = images.enumerate().filter(lambda i, _: keep[i])
-    return found.map(lambda _, row: (row[0], new[row[1]])).cache()
+    def choose(rows: tuple[Any, Any], keep: Any) -> tuple[Any, Any]:
+        content, label = rows
+        return content[keep], tf.gather(table, label[keep])
+
+    keep = tf.data.Dataset.from_tensor_slices(kept)
+    parts = tf.data.Dataset.zip(images.batch(1024), keep.batch(1024))  # one by one is slow
+    return parts.map(choose).unbatch().cache()
 
 
 def _hash(*parts: Any) -> str:
