@@ -48,7 +48,7 @@ class Worker:
         self.trials = trials
         self.seeds = seeds
         self.about = about
-        self._experiments: dict[str, Experiment] = {}
+        self._experiments: dict[tuple[str, str, str], Experiment] = {}
 
     def work(self, units: Sequence[Unit]) -> None:
         """Does every unit that is neither done nor in another worker's hands."""
@@ -116,7 +116,7 @@ class Worker:
 
     def _experiment(self, rows: str, unit: Unit) -> Experiment:
         """An experiment of the unit's teacher; those of another teacher are let go."""
-        name = json.dumps([rows, unit.regime, unit.setting])
+        name = (rows, unit.regime, unit.setting)
         if name not in self._experiments:
             base = replace(unit.config, methods={})
             if rows == "all rows":

@@ -82,6 +82,19 @@ def test_a_study_killed_at_three_moments_has_the_same_rows(
     assert len(calls) == before
 
 
+def test_units_of_one_teacher_share_its_experiments(ratings, cache, tmp_path, monkeypatch):
+    made = []
+    real = Experiment.__init__
+
+    def counted(self, *arguments):
+        made.append(arguments)
+        real(self, *arguments)
+
+    monkeypatch.setattr(Experiment, "__init__", counted)
+    worker(ratings, tmp_path, cache, seeds=1).work(list(planned()))
+    assert len(made) == 2  # of all rows, and of training rows to tune on
+
+
 def test_what_another_has_in_hand_is_left_to_it(ratings, cache, tmp_path):
     one = worker(ratings, tmp_path, cache, seeds=1)
     bias, teacher, *_ = planned()
