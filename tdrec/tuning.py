@@ -2,12 +2,11 @@
 
 Every method gets the same number of trials, the first of them with its defaults. A trial trains one
 student on the earlier rows and is looked at on the later ones all along; its steps are where it
-was best. The defaults stay where no trial is shown to be better: the best of twenty is mostly the
-luckiest. An `Experiment` that knows training rows alone does it, so that nothing of the evaluation
-rows can be seen.
+was best. The defaults, their steps included, stay where no trial is shown to be better: the best of
+twenty, or of a curve's points, is mostly the luckiest. An `Experiment` that knows training rows
+alone does it, so that nothing of the evaluation rows can be seen.
 """
 
-import math
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
@@ -91,6 +90,7 @@ def tune(
     arguments = experiment.config.arguments(method)
     weights = {k: v for k, v in WEIGHTS[method].items() if arguments.get(k, 0.0) > 0}
     drops_users = "user" in experiment.config.id_dropout
+    default_steps = experiment.config.steps
     search = optuna.create_study(
         storage=JournalStorage(JournalFileBackend(str(journal))),
         study_name=f"{genre} {method}",
@@ -104,26 +104,29 @@ def tune(
             chosen["user_dropout"] = trial.suggest_float("user_dropout", *USER_DROPOUT)
         for name, (low, high) in weights.items():
             chosen[name] = trial.suggest_float(name, low, high, log=True)
-        best, best_step = math.inf, 0
-        by_user: dict[str, list] = {}
+        looks: dict[int, Scores] = {}
+
+        def best_step() -> int:
+            return min(looks, key=lambda step: looks[step].rmse)
 
         def watch(step: int, scores: Scores) -> bool:
-            nonlocal best, best_step, by_user
-            if scores.rmse < best:
-                best, best_step, by_user = scores.rmse, step, scores.by_user
+            looks[step] = scores
             trial.report(scores.rmse, step)
             if trial.should_prune():
                 raise optuna.TrialPruned
-            return step - best_step < PATIENCE
+            return step < default_steps or step - best_step() < PATIENCE
 
-        config = with_tuned(experiment.config, method, {**chosen, "steps": MAX_STEPS})
+        most = max(MAX_STEPS, default_steps)
+        config = with_tuned(experiment.config, method, {**chosen, "steps": most})
         try:
             experiment.with_config(config).run(genre, method, seed, watch)
         except DivergedError as error:
             raise optuna.TrialPruned(str(error)) from error
-        trial.set_user_attr("steps", best_step)
-        trial.set_user_attr("by_user", by_user)
-        return best
+        nearest = min(looks, key=lambda step: abs(step - default_steps))
+        trial.set_user_attr("steps", best_step())
+        for name, scores in (("best", looks[best_step()]), ("default_steps", looks[nearest])):
+            trial.set_user_attr(name, {"rmse": scores.rmse, "by_user": scores.by_user})
+        return looks[best_step()].rmse
 
     for trial in search.get_trials(states=(TrialState.RUNNING,)):  # of a process that was killed
         search.tell(trial.number, state=TrialState.FAIL)
@@ -136,13 +139,12 @@ def tune(
             search.sampler = optuna.samplers.PartialFixedSampler(first, search.sampler)
         search.optimize(value, n_trials=1)
     defaults, best = search.get_trials(states=finished)[0], search.best_trial
-    known = defaults.state == TrialState.COMPLETE  # else it diverged
-    chosen = defaults if known and not _is_shown_better(best, defaults) else best
-    return {
-        **chosen.params,
-        "steps": chosen.user_attrs["steps"],
-        "validation_rmse": float(chosen.value or math.nan),
-    }
+    found = best.user_attrs["best"]
+    if defaults.state == TrialState.COMPLETE:  # else it diverged
+        kept = defaults.user_attrs["default_steps"]
+        if not _is_shown_better(found["by_user"], kept["by_user"]):
+            return {**defaults.params, "steps": default_steps, "validation_rmse": kept["rmse"]}
+    return {**best.params, "steps": best.user_attrs["steps"], "validation_rmse": found["rmse"]}
 
 
 def with_tuned(
@@ -166,10 +168,10 @@ def with_tuned(
     return replace(config, **changes)
 
 
-def _is_shown_better(trial: Any, other: Any) -> bool:
-    """Whether its RMSE is lower by a 95% interval, over users, that excludes zero."""
+def _is_shown_better(found: Mapping[str, Any], kept: Mapping[str, Any]) -> bool:
+    """Whether errors by user give a lower RMSE, by a 95% interval that excludes zero."""
     errors = []
-    for by_user in (each.user_attrs["by_user"] for each in (trial, other)):
+    for by_user in (found, kept):
         arrays = {name: np.array(values) for name, values in by_user.items()}
         errors.append(
             UserErrors(arrays["ids"], arrays["rows"], arrays["squared_error"].reshape(-1, 1))

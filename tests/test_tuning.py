@@ -11,6 +11,10 @@ from tdrec.tuning import tune, with_tuned
 from test_experiment import SMALL
 
 
+FORTY = replace(SMALL, steps=40)
+"""Steps after which a student is looked at."""
+
+
 def scores(squared_error):
     """Of users with one validation row each."""
     users = len(squared_error)
@@ -24,7 +28,7 @@ def scores(squared_error):
 
 @pytest.fixture(scope="module")
 def experiment(ratings, cache):
-    return Experiment(split_by_time(ratings).train, SMALL, cache, 0.2)
+    return Experiment(split_by_time(ratings).train, FORTY, cache, 0.2)
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +48,7 @@ def test_the_figure_is_that_of_the_chosen_values(experiment, chosen):
     assert 0.1 <= chosen["user_dropout"] <= 0.7
     assert 0.1 <= chosen["weight"] <= 30
     assert chosen["steps"] in (40, 80)
-    again = experiment.with_config(with_tuned(SMALL, "ld", chosen)).run("Drama", "ld", 0)
+    again = experiment.with_config(with_tuned(FORTY, "ld", chosen)).run("Drama", "ld", 0)
     assert again.row["rmse"] == pytest.approx(chosen["validation_rmse"], abs=1e-5)
 
 
@@ -94,6 +98,38 @@ def test_the_defaults_stay_where_no_trial_is_shown_to_be_better(
     is_default = chosen["learning_rate"] == SMALL.learning_rate
     assert is_default == (winner == "the defaults")
     assert chosen["validation_rmse"] == pytest.approx(1.0 if is_default else math.sqrt(0.9))
+
+
+@pytest.mark.parametrize(
+    ("later", "steps"),
+    [
+        ([0.9] * 20, 80),  # better for every user
+        ([0.2, 1.7] * 10, 40),  # better in the mean, by chance of who was asked
+        ([1.1] * 20, 40),
+    ],
+)
+def test_the_default_steps_stay_where_no_others_are_shown_to_be_better(
+    experiment, tmp_path, monkeypatch, later, steps
+):
+    def run(self, genre, method, seed, watch):
+        watch(40, scores([1.0] * 20))
+        watch(80, scores(later))
+
+    monkeypatch.setattr(Experiment, "run", run)
+    chosen = tune(experiment, "Drama", "scratch", 1, tmp_path / "journal")
+    assert chosen["steps"] == steps
+    assert chosen["validation_rmse"] == pytest.approx(math.sqrt(0.9) if steps == 80 else 1.0)
+
+
+def test_no_trial_ends_before_the_default_steps(experiment, tmp_path, monkeypatch):
+    def run(self, genre, method, seed, watch):
+        assert self.config.steps == 200  # more than other trials have
+        assert all(watch(step, scores([1.0, 1.0])) for step in range(40, 200, 40))
+
+    monkeypatch.setattr(tuning, "PATIENCE", 40)
+    monkeypatch.setattr(Experiment, "run", run)
+    long = experiment.with_config(replace(SMALL, steps=200))
+    assert tune(long, "Drama", "scratch", 1, tmp_path / "journal")["steps"] == 200
 
 
 def test_a_trial_that_diverges_is_no_winner(experiment, tmp_path, monkeypatch):
