@@ -32,6 +32,9 @@ from tdrec.tuned_values import tuned_values_text
 GENRES, SEEDS = "top8", 5
 """Where a study's defaults are not those of `tdrec.run`."""
 
+UNITS_OF_A_PROCESS = 16
+"""A worker that did so many starts anew: TensorFlow keeps what it compiled, some 55 MB a step."""
+
 SHOWN = (
     *("genre", "regimes", "trials", "workers"),
     *("task", "preset", "teacher", "validation"),
@@ -117,7 +120,8 @@ def _genres(study: Study, name: str, out: Path, argv: Sequence[str]) -> Callable
         (out / "units").mkdir(exist_ok=True)
         worker = make_worker(ratings, name, out)
         if FLAGS.as_worker:
-            worker.work(planned)
+            if not worker.work(planned, UNITS_OF_A_PROCESS):
+                os.execv(sys.executable, _worker_command(argv))  # the same process, emptied
             return 0
         if failed := employ(argv, worker, planned):
             print(f"tdrec: {failed} of the workers failed; see above.", file=sys.stderr)
@@ -133,6 +137,10 @@ def _genres(study: Study, name: str, out: Path, argv: Sequence[str]) -> Callable
 
 def _command(argv: Sequence[str]) -> str:
     return f"python -m tdrec.study {shlex.join(argv[1:])}"
+
+
+def _worker_command(argv: Sequence[str]) -> list[str]:
+    return [sys.executable, "-m", "tdrec.study", *argv[1:]]
 
 
 def help_text() -> str:
@@ -171,7 +179,7 @@ def employ(argv: Sequence[str], worker: Any, planned: Sequence[Unit]) -> int:
     if not missing:
         return 0
     threads = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "tdrec.study", *argv[1:], "--as_worker"]
+    command = _worker_command([*argv, "--as_worker"])
     processes = [subprocess.Popen(command, env=os.environ | threads) for _ in range(FLAGS.workers)]
     try:
         with tqdm(total=len(paths), unit="run", leave=False) as bar:

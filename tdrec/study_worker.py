@@ -50,18 +50,31 @@ class Worker:
         self.about = about
         self._experiments: dict[tuple[str, str, str], Experiment] = {}
 
-    def work(self, units: Sequence[Unit]) -> None:
-        """Does every unit that is neither done nor in another worker's hands."""
+    def work(self, units: Sequence[Unit], most: int | None = None) -> bool:
+        """Does every unit that is neither done nor in another worker's hands.
+
+        Args:
+            units: The units.
+            most: How many to do. Default None: all.
+
+        Returns:
+            Whether it came to the last unit.
+        """
+        done = 0
         for unit in units:
             folder = self.folder / self.key(unit)
             if all(path.exists() for path in self.row_paths(unit)):
                 continue
+            if done == most:
+                return False
             folder.mkdir(parents=True, exist_ok=True)
             try:
                 with FileLock(folder / "lock", blocking=False):
                     self._do(unit)
+                done += 1
             except Timeout:
                 continue
+        return True
 
     def key(self, unit: Unit) -> str:
         """The name of a unit's folder: a hash of all that decides its rows but the seed."""

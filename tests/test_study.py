@@ -77,6 +77,19 @@ def test_killed_and_started_again_it_ends_with_all_rows_and_a_report(command, tm
     ]
 
 
+def test_a_worker_starts_anew_after_some_units(command, tmp_path, monkeypatch):
+    starts = []
+    monkeypatch.setattr(study, "UNITS_OF_A_PROCESS", 3)
+    monkeypatch.setattr("os.execv", lambda *arguments: starts.append(arguments))
+    out = [*command, f"--out={tmp_path}", "--as_worker"]
+    assert call(*out) == 0
+    assert starts == [(sys.executable, [sys.executable, "-m", "tdrec.study", *out])]
+    assert len(list(tmp_path.glob("units/*/row-*.json"))) == 4  # both references, and scratch twice
+    assert call(*out) == 0
+    assert len(starts) == 1
+    assert len(list(tmp_path.glob("units/*/row-*.json"))) == 6
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

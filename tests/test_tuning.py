@@ -10,7 +10,6 @@ from tdrec.experiment import Experiment
 from tdrec.tuning import tune, with_tuned
 from test_experiment import SMALL
 
-
 FORTY = replace(SMALL, steps=40)
 """Steps after which a student is looked at."""
 
