@@ -1,11 +1,10 @@
 """`auto`: the method that is best on validation rows, for each genre anew.
 
-Which method helps depends on the genre and on the teacher, and where none does, none should be
-used: scratch is among the candidates.
+Which method helps depends on the genre and on the teacher, and where none is shown to help, none
+should be used: `tdrec.statistics.choose` among these errors, with scratch as what one has.
 """
 
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from tdrec.data import Ratings, split_by_time
 from tdrec.evaluation import DivergedError
 from tdrec.experiment import Experiment
 from tdrec.results import replace_file
+from tdrec.statistics import UserErrors
 
 SEED = 0
 """Of the one student that stands for a method."""
@@ -35,34 +35,34 @@ def earlier_experiment(
     return Experiment(train, config, cache_dir, VALIDATION_FRACTION)
 
 
-def validation_scores(
+def validation_errors(
     experiment: Experiment, genre: str, configs: Mapping[str, ExperimentConfig], path: Path
-) -> dict[str, float]:
-    """RMSE of one student of each method on a genre's validation rows.
+) -> dict[str, UserErrors | None]:
+    """Errors of one student of each method on a genre's validation rows.
 
     Args:
         experiment: What `earlier_experiment` made.
         genre: The genre.
         configs: The configuration of each method, by its short name.
-        path: A JSON file where figures are kept; what is there already is not trained again.
+        path: A JSON file where errors are kept; what is there already is not trained again.
 
     Returns:
-        The RMSE by method, infinite where what the student predicts is not finite.
+        The errors by method, None where what the student predicts is not finite.
 
     Example:
-        >>> scores = validation_scores(experiment, "War", {"scratch": config, "ld": config}, path)
-        >>> chosen = min(scores, key=scores.__getitem__)
+        >>> errors = validation_errors(experiment, "War", {"scratch": config, "ld": config}, path)
+        >>> chosen = choose(errors, "scratch")
     """
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    scores = {}
+    errors = {}
     for method, config in configs.items():
         each = experiment.with_config(config)
         key = each.key(genre, method, SEED)
         if key not in known:
             try:
-                known[key] = each.run(genre, method, SEED).row["rmse"]
+                known[key] = each.run(genre, method, SEED).row["by_user"]
             except DivergedError:
                 known[key] = None
-            replace_file(path, json.dumps(known, indent=1))
-        scores[method] = math.inf if known[key] is None else known[key]
-    return scores
+            replace_file(path, json.dumps(known))
+        errors[method] = None if known[key] is None else UserErrors.of(known[key])
+    return errors

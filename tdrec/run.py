@@ -6,9 +6,10 @@ Example:
     python -m tdrec.run --task=cifar10 --method=td --preset=tiny
 """
 
+import math
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -38,9 +39,10 @@ from tdrec.run_flags import (
     read_methods,
     read_tuned,
 )
+from tdrec.statistics import choose
 
-Choices = dict[str, tuple[str, dict[str, float]]]
-"""For each genre the method that was chosen, and the RMSE of each method on validation rows."""
+Choice = tuple[str, dict[str, float]]
+"""The method that was chosen, and the RMSE of each method on validation rows."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ def run_all(
         from tdrec.experiment import Experiment
     from tqdm import tqdm
 
-    chosen = choose(ratings, plan, genres, out) if AUTO in methods else {}
+    chosen = choose_methods(ratings, plan, genres, out) if AUTO in methods else {}
     runs: list[Run] = []
     for genre in genres:
         runs += [Run(genre, reference, None) for reference in REFERENCES]
@@ -182,28 +184,32 @@ def run_all(
     report(path, out, about["study"], command, notes)
 
 
-def choose(ratings: Ratings, plan: Plan, genres: Sequence[str], out: Path) -> Choices:
-    """For each genre the method that is best on validation rows, and the RMSE of each on them."""
+def choose_methods(
+    ratings: Ratings, plan: Plan, genres: Sequence[str], out: Path
+) -> dict[str, Choice]:
+    """For each genre the method that is shown to be best on validation rows, else scratch."""
     with quiet_tensorflow():
-        from tdrec.auto import earlier_experiment, validation_scores
+        from tdrec.auto import earlier_experiment, validation_errors
 
     print("auto: training one student of each method without the validation rows.")
     experiment = earlier_experiment(ratings, plan.config, cache_dir())
-    chosen: Choices = {}
+    chosen: dict[str, Choice] = {}
     for genre in genres:
         configs = {method: plan.config_of(genre, method) for method in METHODS}
-        scores = validation_scores(experiment, genre, configs, out / "validation.json")
-        chosen[genre] = (min(scores, key=scores.__getitem__), scores)
+        errors = validation_errors(experiment, genre, configs, out / "auto.json")
+        rmse = {name: float(e.rmse[0]) if e else math.inf for name, e in errors.items()}
+        chosen[genre] = (choose(errors, "scratch"), rmse)
     return chosen
 
 
-def notes_on_choices(plan: Plan, chosen: Choices) -> list[str]:
+def notes_on_choices(plan: Plan, chosen: Mapping[str, Choice]) -> list[str]:
     """What a reader must know of the methods that were chosen on validation rows."""
     notes = []
-    for genre, (method, scores) in chosen.items():
-        figures = ", ".join(f"{plan.config.label(m)} {scores[m]:.4f}" for m in scores)
+    for genre, (method, rmse) in chosen.items():
+        figures = ", ".join(f"{plan.config.label(m)} {rmse[m]:.4f}" for m in rmse)
+        why = "since none is shown to be better" if rmse[method] > min(rmse.values()) else "as best"
         notes.append(
-            f"For {genre} auto chose {plan.config.label(method)}, by the RMSE on the latest "
+            f"For {genre} auto chose {plan.config.label(method)}, {why} by the RMSE on the latest "
             f"{VALIDATION_FRACTION:.0%} of the training rows: {figures}."
         )
     if len({method for method, _ in chosen.values()} | {"scratch"}) > 2:

@@ -111,7 +111,7 @@ class Plan:
         label = replace(self.config, methods=rounds).label(method)
         values = self.tuned.of(self.config.regime, genre, label)
         given = {name for name in ("steps", "learning_rate") if FLAGS[name].value is not None}
-        given |= {"validation_rmse", *self.config.methods.get(method, {})}
+        given |= set(self.config.methods.get(method, {}))
         return {name: value for name, value in values.items() if name not in given}
 
     def config_of(self, genre: str, method: str) -> ExperimentConfig:

@@ -19,15 +19,19 @@ standard error says.
 Source: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapters 8 and 13.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 RESAMPLES = 2000
 """How often the users are drawn anew."""
+
+LEVEL = 0.95
+"""Of intervals."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +84,15 @@ class UserErrors:
                 f"{wrong[0]}. Leave out runs that diverged: they have no difference to show."
             )
 
+    @classmethod
+    def of(cls, *by_user: Mapping[str, Any]) -> "UserErrors":
+        """From what runs record, one for each seed: `ids`, `rows` and `squared_error` as lists."""
+        return cls(
+            np.array(by_user[0]["ids"]),
+            np.array(by_user[0]["rows"], int),
+            np.array([each["squared_error"] for each in by_user], float).T,
+        )
+
     @property
     def seeds(self) -> int:
         """How many runs there are."""
@@ -93,12 +106,12 @@ class UserErrors:
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate and its 95% interval.
+    """An estimate and its interval, of 95% unless another level was asked for.
 
     Attributes:
         value: from the data as they are.
-        low, high: the ends of the interval: of `compare`, the 2.5% and the 97.5% quantile over the
-            resamples.
+        low, high: the ends of the interval: of `compare`, quantiles over the resamples, for 95%
+            the 2.5% and the 97.5% one.
     """
 
     value: float
@@ -153,7 +166,10 @@ class Wins:
 
 
 def compare(
-    pairs: Sequence[tuple[UserErrors, UserErrors]], resamples: int = RESAMPLES, seed: int = 0
+    pairs: Sequence[tuple[UserErrors, UserErrors]],
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    level: float = LEVEL,
 ) -> Comparison:
     """Compares a method with another on one genre, or in the mean over several.
 
@@ -163,6 +179,7 @@ def compare(
         resamples: how often the users are drawn. A resample of several genres in which one of them
             has no user is left out.
         seed: of the draws. The same users and seed give the same resamples, whatever the methods.
+        level: of the intervals, between 0 and 1.
 
     Returns:
         The `Comparison`, of means over seeds and then over genres.
@@ -204,7 +221,46 @@ def compare(
             "Every genre must have users in at least half of the resamples. Received: genres of "
             f"{', '.join(str(len(one.ids)) for one, _ in pairs)} users. Leave out the smallest."
         )
-    return Comparison(*(_interval(np.mean(x, axis=0)[usable]) for x in (differences, improvements)))
+    means = (np.mean(x, axis=0)[usable] for x in (differences, improvements))
+    return Comparison(*(_interval(mean, level) for mean in means))
+
+
+def choose(errors: Mapping[str, UserErrors | None], base: str) -> str:
+    """The one of several to take: the best, if it is shown to be better than what one has.
+
+    The best of many is partly the luckiest, so the interval that has to exclude zero is that of
+    level $1 - 0.05 / n$ for $n$ others: where none is better, one is taken in 5% of the cases at
+    most.
+
+    Args:
+        errors: by name, all on the same users; None for one that diverged.
+        base: the name of what one has, which is taken where none is shown to be better.
+
+    Returns:
+        The name.
+
+    Raises:
+        ValueError: all diverged.
+
+    Example:
+        >>> choose({"scratch": scratch, "ld": ld, "td": td}, "scratch")
+        'ld'
+
+    Source:
+        Bonferroni's inequality; Dunn, "Multiple Comparisons Among Means", 1961.
+    """
+    finite = {name: each for name, each in errors.items() if each is not None}
+    if not finite:
+        raise ValueError(
+            f"One of {', '.join(errors)} must have finite predictions. Received: none has. Train "
+            "with a lower learning rate."
+        )
+    best = min(finite, key=lambda name: finite[name].rmse.mean())
+    if base not in finite or best == base:
+        return best
+    level = 1 - (1 - LEVEL) / (len(finite) - 1)
+    shown = compare([(finite[best], finite[base])], level=level).verdict == "better"
+    return best if shown else base
 
 
 def count_wins(comparisons: Iterable[Comparison]) -> Wins:
@@ -299,7 +355,7 @@ def _counts(users: int, resamples: int, seed: int) -> NDArray[np.float64]:
     return np.concatenate([np.ones((1, users)), counts])
 
 
-def _interval(values: NDArray[np.float64]) -> Interval:
+def _interval(values: NDArray[np.float64], level: float) -> Interval:
     """From the estimate and, after it, its values in the resamples."""
-    low, high = np.quantile(values[1:], (0.025, 0.975))
+    low, high = np.quantile(values[1:], ((1 - level) / 2, (1 + level) / 2))
     return Interval(float(values[0]), float(low), float(high))

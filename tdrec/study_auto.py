@@ -1,8 +1,9 @@
 """`auto` in a study: what choosing each genre's method on validation rows would have been worth.
 
-The idea: tuning leaves each student's RMSE on the validation rows; `auto` is, for each genre, the
-student that has the lowest, scratch included. It needs no training of its own. Its regret is what
-the best student of the genre, known only after the evaluation, would have been better by.
+The idea: tuning leaves each student's errors on the validation rows; `auto` is, for each genre, the
+student that has the lowest RMSE there, if it is shown to be better than scratch, and else scratch
+(`tdrec.statistics.choose`). It needs no training of its own. Its regret is what the best student of
+the genre, known only after the evaluation, would have been better by.
 
 Example:
 
@@ -13,11 +14,12 @@ Example:
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from tdrec.page import count_genres
-from tdrec.statistics import signed
+from tdrec.statistics import UserErrors, choose, signed
 from tdrec.study_summary import Section
 from tdrec.summary import first
 
@@ -28,8 +30,8 @@ class Choice:
 
     Attributes:
         genre: The genre.
-        label: The student with the lowest RMSE on validation rows.
-        validation_rmse: That RMSE.
+        label: The student.
+        validation_rmse: Its RMSE on the validation rows.
         rmse: Its RMSE on evaluation rows, the mean over seeds.
         difference: That minus scratch's; below zero is better.
         best: The student with the lowest RMSE on evaluation rows.
@@ -87,19 +89,19 @@ def choices(section: Section) -> tuple[Choice, ...]:
     for genre in section.summary.genres if scratch else ():
         validation, rmse = {}, {}
         for label in students:
-            validation[label.name] = validation_rmse(section, genre.name, label.name)
+            validation[label.name] = _validation(section, genre.name, label.name)
             cell = genre.cells.get(label.name)
             rmse[label.name] = cell.rmse if cell else math.nan
-        known = [value for value in validation.values() if value is not None]
-        if len(known) < len(students) or not all(map(math.isfinite, rmse.values())):
+        if None in validation.values() or not all(map(math.isfinite, rmse.values())):
             continue
-        chosen = students[int(np.argmin(known))].name
+        errors = {name: UserErrors.of(found["by_user"]) for name, found in validation.items()}
+        chosen = choose(errors, str(scratch))
         best = min(rmse, key=rmse.__getitem__)
         found.append(
             Choice(
                 genre=genre.name,
                 label=chosen,
-                validation_rmse=min(known),
+                validation_rmse=validation[chosen]["rmse"],
                 rmse=rmse[chosen],
                 difference=rmse[chosen] - rmse[str(scratch)],
                 best=best,
@@ -111,9 +113,8 @@ def choices(section: Section) -> tuple[Choice, ...]:
 
 def validation_rmse(section: Section, genre: str, label: str) -> float | None:
     """The RMSE on validation rows that tuning ended with; None if the label was not tuned."""
-    rows = [row for row in section.rows if (row["genre"], row["label"]) == (genre, label)]
-    found = first(rows, "tuned", {}).get("validation_rmse")
-    return None if found is None else float(found)
+    found = _validation(section, genre, label)
+    return found and float(found["rmse"])
 
 
 def autos(sections: Sequence[Section]) -> tuple[Auto, ...]:
@@ -137,3 +138,8 @@ def sentence(auto: Auto) -> str:
         f"each genre is {auto.mean_regret:.4f} in the mean, at most {regretted.regret:.4f} "
         f"({regretted.genre})."
     )
+
+
+def _validation(section: Section, genre: str, label: str) -> Any:
+    rows = [row for row in section.rows if (row["genre"], row["label"]) == (genre, label)]
+    return first(rows, "validation")

@@ -78,8 +78,10 @@ READING = (
 
 AUTO = (
     "Auto takes, for each genre, the student with the lowest RMSE on the validation rows that "
-    "tuning used, scratch included. Regret: its RMSE minus that of the genre's best student, which "
-    "is known only on the evaluation rows, so that chance adds to it."
+    "tuning used, if it is better than scratch by an interval that excludes zero and is wide "
+    "enough for the number of methods (Bonferroni), and else scratch. Regret: its RMSE minus that "
+    "of the genre's best student, which is known only on the evaluation rows, so that chance adds "
+    "to it."
 )
 
 COSTS = ("params", "multiply_adds", "method_params", "train_multiply_adds", "train_seconds")

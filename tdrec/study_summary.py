@@ -229,11 +229,7 @@ class _Runs:
                 "All seeds must be evaluated on the same rows of the same users. Received: others "
                 f"among those of {label!r} on {genre!r}. Keep the rows of one data set."
             )
-        errors = UserErrors(
-            np.array(users[0]["ids"]),
-            np.array(users[0]["rows"], int),
-            np.array([user["squared_error"] for user in users], float).T,
-        )
+        errors = UserErrors.of(*users)
         rmse = np.array([row["rmse"] for row in rows], float)
         worst = np.argmax(np.abs(errors.rmse - rmse))
         if abs(errors.rmse[worst] - rmse[worst]) > 1e-4 * rmse[worst]:

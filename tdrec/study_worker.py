@@ -18,7 +18,7 @@ from tdrec.data import Ratings
 from tdrec.experiment import Experiment
 from tdrec.results import replace_file
 from tdrec.study_plan import Unit
-from tdrec.tuning import tune, with_tuned
+from tdrec.tuning import Tuned, tune, with_tuned
 
 
 class Worker:
@@ -94,11 +94,10 @@ class Worker:
                     yield json.loads(path.read_text(encoding="utf-8"))
 
     def _do(self, unit: Unit) -> None:
-        tuned: dict[str, float] = {}
-        config = unit.config
+        config, tuned = unit.config, None
         if self.trials and not isinstance(unit.arm, str):
             tuned = self._tuned(unit)
-            config = with_tuned(config, unit.method, tuned)
+            config = with_tuned(config, unit.method, tuned.values)
         experiment = self._experiment("all rows", unit).with_config(config)
         for path in self.row_paths(unit):
             if path.exists():
@@ -111,21 +110,22 @@ class Worker:
                 "regime": unit.regime,
                 "setting": unit.setting,
                 "label": unit.label,
-                "tuned": tuned,
+                "tuned": tuned.values if tuned else {},
+                "validation": {"rmse": tuned.rmse, "by_user": tuned.by_user} if tuned else None,
                 "key": f"{self.key(unit)}/{seed}",
             }
             if unit.method == "td":
                 row["rounds"] = config.arguments("td")["rounds"]
             replace_file(path, json.dumps(row))
 
-    def _tuned(self, unit: Unit) -> dict[str, float]:
+    def _tuned(self, unit: Unit) -> Tuned:
         folder = self.folder / self.key(unit)
         path = folder / "tuned.json"
         if not path.exists():
             earlier = self._experiment("training rows", unit).with_config(unit.config)
-            chosen = tune(earlier, unit.genre, unit.method, self.trials, folder / "trials.journal")
-            replace_file(path, json.dumps(chosen))
-        return json.loads(path.read_text(encoding="utf-8"))
+            tuned = tune(earlier, unit.genre, unit.method, self.trials, folder / "trials.journal")
+            replace_file(path, json.dumps(asdict(tuned)))
+        return Tuned(**json.loads(path.read_text(encoding="utf-8")))
 
     def _experiment(self, rows: str, unit: Unit) -> Experiment:
         """An experiment of the unit's teacher; those of another teacher are let go."""

@@ -128,6 +128,6 @@ def _rule(name: str, value: Any) -> str:
         return "" if valid else f"must be a positive multiple of {LOG_EVERY}"
     if name == "user_dropout":
         return "" if number and 0 <= value < 1 else "must lie in [0, 1)"
-    if name in ("learning_rate", "validation_rmse") or name.endswith("weight"):
+    if name == "learning_rate" or name.endswith("weight"):
         return "" if number and value > 0 else "must be positive"
     return "is no hyperparameter that is tuned"

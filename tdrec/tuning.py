@@ -9,16 +9,14 @@ alone does it, so that nothing of the evaluation rows can be seen.
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from tdrec.config import ExperimentConfig
 from tdrec.evaluation import DivergedError, Scores
 from tdrec.experiment import Experiment
-from tdrec.statistics import UserErrors, compare
+from tdrec.statistics import UserErrors, choose
 
 MAX_STEPS = 480
 PATIENCE = 120
@@ -44,6 +42,22 @@ WEIGHTS: Mapping[str, Mapping[str, tuple[float, float]]] = {
 """The range of each weight of a method; all ranges are searched on a logarithmic scale."""
 
 
+@dataclass(frozen=True)
+class Tuned:
+    """What a search ended with.
+
+    Attributes:
+        values: By name: `learning_rate`, `steps`, `user_dropout` (where the configuration drops
+            users' ids) and the method's weights.
+        rmse: On the validation rows.
+        by_user: The errors that it is made of, as in `Scores`.
+    """
+
+    values: dict[str, float]
+    rmse: float
+    by_user: dict[str, list]
+
+
 def tune(
     experiment: Experiment,
     genre: str,
@@ -52,7 +66,7 @@ def tune(
     journal: str | Path,
     *,
     seed: int = 0,
-) -> dict[str, float]:
+) -> Tuned:
     """Searches by Optuna's tree-structured Parzen estimator, with trials pruned by the median.
 
     Args:
@@ -66,15 +80,13 @@ def tune(
         seed: Decides the search and the students. Default 0.
 
     Returns:
-        The chosen values by name: `learning_rate`, `steps`, `user_dropout` (where the
-        configuration drops users' ids) and the method's weights; and the RMSE on the validation
-        rows as `validation_rmse`. They are those of the best trial if it is better than the first,
-        of the defaults, by a 95% interval over users that excludes zero; else those of the first.
+        The `Tuned` of the best trial if it is better than the defaults, after their own steps, by a
+        95% interval over users that excludes zero; else that of the defaults.
 
     Example:
         >>> earlier = Experiment(split_by_time(ratings).train, config, cache_dir, 0.2)
-        >>> chosen = tune(earlier, "Drama", "td", 20, "td.journal")
-        >>> config = with_tuned(config, "td", chosen)
+        >>> tuned = tune(earlier, "Drama", "td", 20, "td.journal")
+        >>> config = with_tuned(config, "td", tuned.values)
 
     Source:
         Bergstra et al., "Algorithms for Hyper-Parameter Optimization", 2011; Akiba et al.,
@@ -139,12 +151,13 @@ def tune(
             search.sampler = optuna.samplers.PartialFixedSampler(first, search.sampler)
         search.optimize(value, n_trials=1)
     defaults, best = search.get_trials(states=finished)[0], search.best_trial
-    found = best.user_attrs["best"]
-    if defaults.state == TrialState.COMPLETE:  # else it diverged
-        kept = defaults.user_attrs["default_steps"]
-        if not _is_shown_better(found["by_user"], kept["by_user"]):
-            return {**defaults.params, "steps": default_steps, "validation_rmse": kept["rmse"]}
-    return {**best.params, "steps": best.user_attrs["steps"], "validation_rmse": found["rmse"]}
+    kept, found = defaults.user_attrs.get("default_steps"), best.user_attrs["best"]
+    if kept:  # else it diverged
+        runs = {"defaults": kept, "best": found}
+        errors = {name: UserErrors.of(each["by_user"]) for name, each in runs.items()}
+        if choose(errors, "defaults") == "defaults":
+            return Tuned({**defaults.params, "steps": default_steps}, **kept)
+    return Tuned({**best.params, "steps": best.user_attrs["steps"]}, **found)
 
 
 def with_tuned(
@@ -155,7 +168,7 @@ def with_tuned(
     Args:
         config: Where they are put.
         method: The method's short name.
-        chosen: What `tune` returned, or a part of it.
+        chosen: Values that `tune` has found, all or a part.
     """
     weights = {k: v for k, v in chosen.items() if k in WEIGHTS[method]}
     changes: dict[str, Any] = {
@@ -166,17 +179,6 @@ def with_tuned(
     if "user_dropout" in chosen:
         changes["id_dropout"] = {**config.id_dropout, "user": chosen["user_dropout"]}
     return replace(config, **changes)
-
-
-def _is_shown_better(found: Mapping[str, Any], kept: Mapping[str, Any]) -> bool:
-    """Whether errors by user give a lower RMSE, by a 95% interval that excludes zero."""
-    errors = []
-    for by_user in (found, kept):
-        arrays = {name: np.array(values) for name, values in by_user.items()}
-        errors.append(
-            UserErrors(arrays["ids"], arrays["rows"], arrays["squared_error"].reshape(-1, 1))
-        )
-    return compare([(errors[0], errors[1])]).verdict == "better"
 
 
 def _defaults(

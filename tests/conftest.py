@@ -32,7 +32,7 @@ def cache(tmp_path_factory):
 @pytest.fixture
 def tuned_file(tmp_path, data):
     """Writes a file of tuned values of War, of `data` unless another hash is given."""
-    common = {"learning_rate": 0.01, "steps": 40, "user_dropout": 0.6, "validation_rmse": 0.9}
+    common = {"learning_rate": 0.01, "steps": 40, "user_dropout": 0.6}
 
     def write(sha256=None, labels=("Scratch", "LD", "TD k=2"), **values):
         chosen = {label: {**common, **values} for label in labels}

@@ -11,6 +11,7 @@ from absl.testing import flagsaver
 from tdrec import run, run_flags
 from tdrec.config import REGIMES
 from tdrec.data import FeatureEncoder, load, split_by_time
+from tdrec.statistics import UserErrors, choose
 
 
 @pytest.fixture(autouse=True)
@@ -117,30 +118,59 @@ def two_methods(monkeypatch):
     monkeypatch.setattr(run, "METHODS", ("scratch", "ld"))  # TD takes long to compile
 
 
-def test_auto_trains_what_is_best_on_validation_rows(call, tmp_path, data, cache, two_methods):
+def test_auto_trains_what_is_shown_to_be_best_on_validation_rows(
+    call, tmp_path, data, cache, two_methods
+):
     from tdrec.experiment import Experiment
 
     assert call("--genre=War", "--method=auto", "--seeds=1") == 0
     config = replace(REGIMES["strong"], steps=20)
     earlier = Experiment(split_by_time(load(data)).train, config, cache, 0.2)
-    expected = {method: earlier.run("War", method, 0).row["rmse"] for method in ("scratch", "ld")}
-    found = json.loads((tmp_path / "out" / "validation.json").read_text())
-    assert found == {
-        earlier.key("War", method, 0): pytest.approx(rmse, abs=1e-6)
-        for method, rmse in expected.items()
-    }
-    best = min(expected, key=expected.get)
+    rows = {method: earlier.run("War", method, 0).row for method in ("scratch", "ld")}
+    keys = {method: earlier.key("War", method, 0) for method in rows}
+    found = json.loads((tmp_path / "out" / "auto.json").read_text())
+    assert set(found) == set(keys.values())
+    for method, row in rows.items():
+        for field, values in row["by_user"].items():
+            assert found[keys[method]][field] == pytest.approx(values, abs=1e-4)
+    errors = {method: UserErrors.of(row["by_user"]) for method, row in rows.items()}
+    best = choose(errors, "scratch")
     methods = {row["method"] for row in rows_of(tmp_path / "out")}
     assert methods == {"bias", "teacher", "scratch", best}
     label = {"ld": "LD", "scratch": "Scratch"}[best]
-    assert f"For War auto chose {label}" in (tmp_path / "out" / "report.md").read_text()
-    # What is on disk is not trained again: with other figures the choice is another.
-    for best, other in (("ld", "scratch"), ("scratch", "ld")):
-        figures = {earlier.key("War", best, 0): 0.5, earlier.key("War", other, 0): None}
-        (tmp_path / "validation.json").write_text(json.dumps(figures))
-        with flagsaver.flagsaver(cache=cache):
-            chosen = run.choose(load(data), run.Plan(config, None), ["War"], tmp_path)
-        assert chosen == {"War": (best, {best: 0.5, other: float("inf")})}
+    assert f"For War auto chose {label}, " in (tmp_path / "out" / "report.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("scratch", "ld", "chosen", "why"),
+    [
+        ([1.0] * 20, [0.9] * 20, "ld", "LD, as best by"),
+        ([1.0] * 20, [1.1] * 20, "scratch", "Scratch, as best by"),
+        ([1.0] * 20, [0.2, 1.7] * 10, "scratch", "Scratch, since none is shown to be better by"),
+        (None, [1.1] * 20, "ld", "LD, as best by"),
+        ([1.0] * 20, None, "scratch", "Scratch, as best by"),
+    ],
+)
+def test_what_is_on_disk_is_not_trained_again(
+    tmp_path, data, cache, two_methods, scratch, ld, chosen, why
+):
+    from tdrec.experiment import Experiment
+
+    config = replace(REGIMES["strong"], steps=20)
+    earlier = Experiment(split_by_time(load(data)).train, config, cache, 0.2)
+    squared = {"scratch": scratch, "ld": ld}
+    by_user = {
+        earlier.key("War", method, 0): values
+        and {"ids": list(range(20)), "rows": [1] * 20, "squared_error": values}
+        for method, values in squared.items()
+    }
+    (tmp_path / "auto.json").write_text(json.dumps(by_user))
+    plan = run.Plan(config, None)
+    with flagsaver.flagsaver(cache=cache):
+        found = run.choose_methods(load(data), plan, ["War"], tmp_path)
+    rmse = {m: np.sqrt(np.mean(v)) if v else np.inf for m, v in squared.items()}
+    assert found == {"War": (chosen, pytest.approx(rmse))}
+    assert why in run.notes_on_choices(plan, found)[0]
 
 
 def test_auto_does_not_see_evaluation_rows(call, tmp_path, data, two_methods, monkeypatch):
@@ -151,8 +181,7 @@ def test_auto_does_not_see_evaluation_rows(call, tmp_path, data, two_methods, mo
     monkeypatch.setattr(run, "load", lambda source: poisoned)
     assert call("--genre=War", "--method=auto", "--seeds=1", out="poisoned") == 0
     clean, other = (
-        json.loads((tmp_path / name / "validation.json").read_text())
-        for name in ("clean", "poisoned")
+        json.loads((tmp_path / name / "auto.json").read_text()) for name in ("clean", "poisoned")
     )
     assert clean == other
     clean_rows, other_rows = (rows_of(tmp_path / name) for name in ("clean", "poisoned"))

@@ -43,18 +43,22 @@ def chosen(experiment, tmp_path_factory):
 
 
 def test_the_figure_is_that_of_the_chosen_values(experiment, chosen):
-    assert 1e-3 <= chosen["learning_rate"] <= 1e-2
-    assert 0.1 <= chosen["user_dropout"] <= 0.7
-    assert 0.1 <= chosen["weight"] <= 30
-    assert chosen["steps"] in (40, 80)
-    again = experiment.with_config(with_tuned(FORTY, "ld", chosen)).run("Drama", "ld", 0)
-    assert again.row["rmse"] == pytest.approx(chosen["validation_rmse"], abs=1e-5)
+    assert 1e-3 <= chosen.values["learning_rate"] <= 1e-2
+    assert 0.1 <= chosen.values["user_dropout"] <= 0.7
+    assert 0.1 <= chosen.values["weight"] <= 30
+    assert chosen.values["steps"] in (40, 80)
+    config = with_tuned(FORTY, "ld", chosen.values)
+    again = experiment.with_config(config).run("Drama", "ld", 0)
+    assert again.row["rmse"] == pytest.approx(chosen.rmse, abs=1e-5)
+    assert again.row["by_user"]["ids"] == chosen.by_user["ids"]
+    squared = again.row["by_user"]["squared_error"]
+    assert squared == pytest.approx(chosen.by_user["squared_error"], abs=1e-4)
 
 
 def test_the_first_trial_has_the_defaults(experiment, tmp_path):
     chosen = tune(experiment, "Drama", "scratch", 1, tmp_path / "journal")
-    assert chosen["learning_rate"] == SMALL.learning_rate
-    assert chosen["user_dropout"] == SMALL.id_dropout["user"]
+    assert chosen.values["learning_rate"] == SMALL.learning_rate
+    assert chosen.values["user_dropout"] == SMALL.id_dropout["user"]
 
 
 def test_a_killed_search_ends_like_one_left_alone(experiment, chosen, tmp_path, monkeypatch):
@@ -94,9 +98,9 @@ def test_the_defaults_stay_where_no_trial_is_shown_to_be_better(
 
     monkeypatch.setattr(Experiment, "run", run)
     chosen = tune(experiment, "Drama", "scratch", 4, tmp_path / "journal")
-    is_default = chosen["learning_rate"] == SMALL.learning_rate
+    is_default = chosen.values["learning_rate"] == SMALL.learning_rate
     assert is_default == (winner == "the defaults")
-    assert chosen["validation_rmse"] == pytest.approx(1.0 if is_default else math.sqrt(0.9))
+    assert chosen.rmse == pytest.approx(1.0 if is_default else math.sqrt(0.9))
 
 
 @pytest.mark.parametrize(
@@ -116,8 +120,8 @@ def test_the_default_steps_stay_where_no_others_are_shown_to_be_better(
 
     monkeypatch.setattr(Experiment, "run", run)
     chosen = tune(experiment, "Drama", "scratch", 1, tmp_path / "journal")
-    assert chosen["steps"] == steps
-    assert chosen["validation_rmse"] == pytest.approx(math.sqrt(0.9) if steps == 80 else 1.0)
+    assert chosen.values["steps"] == steps
+    assert chosen.rmse == pytest.approx(math.sqrt(0.9) if steps == 80 else 1.0)
 
 
 def test_no_trial_ends_before_the_default_steps(experiment, tmp_path, monkeypatch):
@@ -128,7 +132,7 @@ def test_no_trial_ends_before_the_default_steps(experiment, tmp_path, monkeypatc
     monkeypatch.setattr(tuning, "PATIENCE", 40)
     monkeypatch.setattr(Experiment, "run", run)
     long = experiment.with_config(replace(SMALL, steps=200))
-    assert tune(long, "Drama", "scratch", 1, tmp_path / "journal")["steps"] == 200
+    assert tune(long, "Drama", "scratch", 1, tmp_path / "journal").values["steps"] == 200
 
 
 def test_a_trial_that_diverges_is_no_winner(experiment, tmp_path, monkeypatch):
@@ -141,8 +145,8 @@ def test_a_trial_that_diverges_is_no_winner(experiment, tmp_path, monkeypatch):
 
     monkeypatch.setattr(Experiment, "run", diverging)
     chosen = tune(experiment, "Drama", "scratch", 3, tmp_path / "journal")
-    assert chosen["learning_rate"] == SMALL.learning_rate
-    assert math.isfinite(chosen["validation_rmse"])
+    assert chosen.values["learning_rate"] == SMALL.learning_rate
+    assert math.isfinite(chosen.rmse)
 
 
 def test_label_distillation_is_searched_only_where_it_is_asked_for(
@@ -156,11 +160,12 @@ def test_label_distillation_is_searched_only_where_it_is_asked_for(
 
     monkeypatch.setattr(Experiment, "run", run)
     of_td = {"interaction_weight", "message_weight", "state_weight"}
-    always = {"learning_rate", "user_dropout", "steps", "validation_rmse"}
-    assert set(tune(experiment, "Drama", "td", 2, tmp_path / "td")) == of_td | always
+    always = {"learning_rate", "user_dropout", "steps"}
+    assert set(tune(experiment, "Drama", "td", 2, tmp_path / "td").values) == of_td | always
     assert all("label_weight" not in arguments for arguments in seen)
     both = experiment.with_config(replace(SMALL, methods={"td": {"label_weight": 2.0}}))
-    assert set(tune(both, "Drama", "td", 2, tmp_path / "both")) - of_td - always == {"label_weight"}
+    found = tune(both, "Drama", "td", 2, tmp_path / "both").values
+    assert set(found) - of_td - always == {"label_weight"}
     # The first trial has the value that the study gave.
     assert seen[2]["label_weight"] == 2.0 != seen[3]["label_weight"]
 
