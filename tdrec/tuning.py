@@ -8,7 +8,7 @@ alone does it, so that nothing of the evaluation rows can be seen.
 """
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -80,8 +80,8 @@ def tune(
         seed: Decides the search and the students. Default 0.
 
     Returns:
-        The `Tuned` of the best trial if it is better than the defaults, after their own steps, by a
-        95% interval over users that excludes zero; else that of the defaults.
+        The `Tuned` of the best trial if it is shown to be better than the defaults after their own
+        steps (`tdrec.statistics.choose`); else that of the defaults.
 
     Example:
         >>> earlier = Experiment(split_by_time(ratings).train, config, cache_dir, 0.2)
@@ -150,14 +150,19 @@ def tune(
             first = _defaults(experiment.config, method, weights)
             search.sampler = optuna.samplers.PartialFixedSampler(first, search.sampler)
         search.optimize(value, n_trials=1)
-    defaults, best = search.get_trials(states=finished)[0], search.best_trial
-    kept, found = defaults.user_attrs.get("default_steps"), best.user_attrs["best"]
-    if kept:  # else it diverged
-        runs = {"defaults": kept, "best": found}
-        errors = {name: UserErrors.of(each["by_user"]) for name, each in runs.items()}
-        if choose(errors, "defaults") == "defaults":
-            return Tuned({**defaults.params, "steps": default_steps}, **kept)
-    return Tuned({**best.params, "steps": best.user_attrs["steps"]}, **found)
+    return _outcome(search.get_trials(states=finished), default_steps)
+
+
+def _outcome(trials: Sequence[Any], default_steps: int) -> Tuned:
+    """The defaults, which are those of the first trial, or what is shown to be better."""
+    complete = {f"trial {t.number}": t for t in trials if "best" in t.user_attrs}
+    runs = {name: trial.user_attrs["best"] for name, trial in complete.items()}
+    if "default_steps" in trials[0].user_attrs:  # else it diverged
+        runs = {"defaults": trials[0].user_attrs["default_steps"], **runs}
+    name = choose({k: UserErrors.of(run["by_user"]) for k, run in runs.items()}, "defaults")
+    chosen = complete.get(name, trials[0])
+    steps = default_steps if name == "defaults" else chosen.user_attrs["steps"]
+    return Tuned({**chosen.params, "steps": steps}, **runs[name])
 
 
 def with_tuned(
