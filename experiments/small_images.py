@@ -15,5 +15,8 @@ from tdrec.study_plan import Arm, ImageStudy
 STUDY = ImageStudy(
     "Few images and other labels",
     ["cifar10:few", "cifar10:where"],
-    [Arm(method) for method in METHODS],
+    [
+        *(Arm(method) for method in METHODS),
+        Arm("td", {"label_weight": 3.0}, "TD + LD"),
+    ],
 )

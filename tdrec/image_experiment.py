@@ -21,7 +21,7 @@ from tdrec.data.images import Images, evaluation_batches, training_batches
 from tdrec.diagnostics.cka import cka_table
 from tdrec.diagnostics.states import hidden_states
 from tdrec.distiller import Distiller
-from tdrec.image_config import PREDICTED, TASKS, ImageConfig
+from tdrec.image_config import TASKS, ImageConfig, reads_predictions
 from tdrec.model_cost import multiply_adds, training_multiply_adds
 from tdrec.model_files import cached_model
 from tdrec.model_split import ModelSplit, split_model
@@ -101,7 +101,9 @@ class ImageExperiment:
 
     def runs(self, task: str, method: str) -> bool:
         """Whether a method, or the teacher, can be run on a task."""
-        return method not in (*PREDICTED, "teacher") or self.knows_labels(task)
+        if method != "teacher" and not reads_predictions(method, self.config.arguments(method)):
+            return True
+        return self.knows_labels(task)
 
     def teacher(self) -> ViT:
         """The teacher: from its checkpoint or the cache, or trained now and put there."""

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tdrec.image_config import CIFAR10, PREDICTED, TASKS
+from tdrec.image_config import CIFAR10, TASKS, reads_predictions
 from tdrec.image_flags import ImagePlan
 from tdrec.image_report import TITLE, write_image_report
 from tdrec.image_summary import summarise_images
@@ -108,7 +108,7 @@ def _runs(plan: ImagePlan, tasks: Sequence[str], experiment: Any) -> list[ImageR
         if experiment.runs(task, "teacher"):
             runs.append(ImageRun(task, None, None, experiment))
         for arm in plan.arms:
-            if experiment.runs(task, arm.method):
+            if by_arm[arm.name].runs(task, arm.method):
                 runs += [ImageRun(task, arm, seed, by_arm[arm.name]) for seed in range(FLAGS.seeds)]
     return runs
 
@@ -143,7 +143,7 @@ def _save(run: ImageRun, student: Any, out: Path) -> Path:
 def _notes(plan: ImagePlan, runs: Sequence[ImageRun]) -> list[str]:
     """What a reader must know of what was left out, and of what was evaluated on."""
     notes = []
-    names = [arm.name for arm in plan.arms if arm.method in PREDICTED]
+    names = [arm.name for arm in plan.arms if reads_predictions(arm.method, arm.arguments)]
     without = [
         task
         for task in plan.tasks

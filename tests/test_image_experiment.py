@@ -107,6 +107,11 @@ def test_predictions_are_distilled_where_the_labels_are_the_teachers(experiment)
     assert [experiment.runs("pets", m) for m in ("ld", "hybrid", "teacher", "td", "scratch")] == [
         *(False, False, False, True, True)
     ]
+    both = replace(experiment.config, methods={"td": {"label_weight": 1.0}})
+    assert not experiment.with_config(both).runs("pets", "td")
+    assert experiment.with_config(both).runs("few", "td")
+    arguments = both.arguments("td")
+    assert (arguments["task"], arguments["temperature"]) == ("classes", both.temperature)
     with pytest.raises(ValueError, match="ld needs a teacher that predicts the task's labels"):
         experiment.run("pets", "ld", 0)
     row, student = experiment.run("few", "teacher", None)
