@@ -22,6 +22,7 @@ from typing import Any
 
 from tdrec.image_alignment import Alignment
 from tdrec.image_claims import image_claims
+from tdrec.image_config import reads_predictions
 from tdrec.image_summary import Cell, Difference, ImageSummary, summarise_images
 from tdrec.page import (
     DASH,
@@ -71,9 +72,6 @@ METHODS: Mapping[str, str] = dict(GLOSSARY) | {
     "teacher": "Teacher: the large model; it has a line only where it has the task's labels.",
     "scratch": "Scratch: the small student trained on the task's images and labels alone.",
 }
-
-LABELS_OF_THE_TEACHER = ("teacher", "ld", "hybrid")
-"""The methods that need a teacher which has the task's labels."""
 
 COSTS = ("params", "multiply_adds", "method_params", "train_multiply_adds", "train_seconds")
 
@@ -242,7 +240,7 @@ def _context(
         "sizes": {task.name: task for task in summary.tasks},
         "claims": image_claims(summary),
         "comparisons": _comparisons(summary),
-        "warnings": [*_data_warnings(summary, rows), *_unfinished(summary)],
+        "warnings": [*_data_warnings(summary, rows), *_unfinished(summary, rows)],
         "notes": notes,
         "common": COMMON if any(len(x.tasks) < len(summary.tasks) for x in summary.means) else "",
         "bar": BAR,
@@ -324,15 +322,15 @@ def _data_warnings(summary: ImageSummary, rows: Sequence[Row]) -> list[str]:
     return list(dict.fromkeys(text for texts in found for text in texts))
 
 
-def _unfinished(summary: ImageSummary) -> list[str]:
+def _unfinished(summary: ImageSummary, rows: Sequence[Row]) -> list[str]:
     """A warning if runs are missing that the task could have."""
+    of_its_labels = {row["label"] for row in rows if _is_of_the_teachers_labels(row)}
     missing = []
     for place in summary.of_tasks:
-        methods = {label.method for label in summary.labels if label.name in place.cells}
-        lacks_labels = not methods & set(LABELS_OF_THE_TEACHER)
+        lacks_labels = not of_its_labels & set(place.cells)
         for label in summary.students:
             runs = place.cells[label.name].n if label.name in place.cells else 0
-            expected = 0 if lacks_labels and label.method in LABELS_OF_THE_TEACHER else 1
+            expected = 0 if lacks_labels and label.name in of_its_labels else 1
             if runs < expected * summary.most_runs:
                 missing.append(f"{label.name} on {place.name} ({runs})")
     if not missing:
@@ -341,6 +339,12 @@ def _unfinished(summary: ImageSummary) -> list[str]:
         f"Unfinished: fewer runs than the others, which have {summary.most_runs}: "
         f"{listed(missing)}."
     ]
+
+
+def _is_of_the_teachers_labels(row: Row) -> bool:
+    """Whether such a run can be made where the teacher predicts the task's labels alone."""
+    arguments = (row.get("config") or {}).get("methods", {}).get(row["method"], {})
+    return row["method"] == "teacher" or reads_predictions(row["method"], arguments)
 
 
 def _facts(summary: ImageSummary, rows: Sequence[Row]) -> list[tuple[str, str]]:

@@ -136,6 +136,20 @@ def test_missing_runs_are_a_warning_unless_the_teacher_lacks_the_labels(rows):
         assert "n=4" in page
 
 
+def test_talking_models_with_labels_are_not_missing_where_the_teacher_lacks_them():
+    with_labels = {"methods": {"td": {"label_weight": 3.0}}}
+    rows = make_image_rows(("a", "b"), ("Scratch", "TD k=2"), seeds=2)
+    others = [r | {"label": "TD + LD", "config": with_labels} for r in rows if r["method"] == "td"]
+    for tasks in (("a", "b"), ("a",), ("b",)):
+        some = [r for r in others if r["task"] in tasks]
+        assert "Unfinished" not in pages([*rows, *some])[0]
+    some = [r for r in others if (r["task"], r["seed"]) != ("b", 1)]
+    assert (
+        "Unfinished: fewer runs than the others, which have 2: TD + LD on b (1)"
+        in (pages([*rows, *some])[0])
+    )
+
+
 def test_warnings_of_the_data_are_said_once_and_tasks_may_differ_in_data(rows):
     other = {"name": "cifar100", "sha256": "cd" * 32, "n_train": 1, "n_test": 2}
     rows = [r | ({"data": other} if r["task"] == "cifar100" else {}) for r in rows]
