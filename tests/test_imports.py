@@ -77,7 +77,8 @@ ALLOWED = {
     "image_claims": {"image_summary", "page", "statistics", "summary"},
     "image_plots": {"drawing", "image_summary", "plots", "summary"},
     "image_report": {
-        *("drawing", "image_alignment", "image_claims", "image_plots", "image_summary"),
+        *("drawing", "image_alignment", "image_claims", "image_config", "image_plots"),
+        "image_summary",
         *("page", "paper_tables", "results", "summary"),
     },
     "report": {"drawing", "page", "paper_tables", "plots", "results", "summary"},
