@@ -118,13 +118,13 @@ class ImageConfig:
 
 
 def reads_predictions(method: str, arguments: Mapping[str, Any]) -> bool:
-    """Whether a method distils the teacher's predictions, which must be of the task's labels.
+    """Whether a run takes the teacher's predictions, which must then be of the task's labels.
 
     Args:
-        method: Its short name.
-        arguments: Its arguments.
+        method: A method's short name, or `"teacher"`.
+        arguments: Those of the method that differ from its defaults.
     """
-    return method in ("ld", "hybrid") or arguments.get("label_weight", 0.0) > 0
+    return method in ("teacher", "ld", "hybrid") or arguments.get("label_weight", 0.0) > 0
 
 
 METHOD_DEFAULTS: Mapping[str, Mapping[str, Any]] = {

@@ -101,9 +101,8 @@ class ImageExperiment:
 
     def runs(self, task: str, method: str) -> bool:
         """Whether a method, or the teacher, can be run on a task."""
-        if method != "teacher" and not reads_predictions(method, self.config.arguments(method)):
-            return True
-        return self.knows_labels(task)
+        arguments = self.config.methods.get(method, {})
+        return self.knows_labels(task) or not reads_predictions(method, arguments)
 
     def teacher(self) -> ViT:
         """The teacher: from its checkpoint or the cache, or trained now and put there."""

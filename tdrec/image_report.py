@@ -324,7 +324,11 @@ def _data_warnings(summary: ImageSummary, rows: Sequence[Row]) -> list[str]:
 
 def _unfinished(summary: ImageSummary, rows: Sequence[Row]) -> list[str]:
     """A warning if runs are missing that the task could have."""
-    of_its_labels = {row["label"] for row in rows if _is_of_the_teachers_labels(row)}
+    of_its_labels = set()
+    for row in rows:
+        arguments = (row.get("config") or {}).get("methods", {}).get(row["method"], {})
+        if reads_predictions(row["method"], arguments):
+            of_its_labels.add(row["label"])
     missing = []
     for place in summary.of_tasks:
         lacks_labels = not of_its_labels & set(place.cells)
@@ -339,12 +343,6 @@ def _unfinished(summary: ImageSummary, rows: Sequence[Row]) -> list[str]:
         f"Unfinished: fewer runs than the others, which have {summary.most_runs}: "
         f"{listed(missing)}."
     ]
-
-
-def _is_of_the_teachers_labels(row: Row) -> bool:
-    """Whether such a run can be made where the teacher predicts the task's labels alone."""
-    arguments = (row.get("config") or {}).get("methods", {}).get(row["method"], {})
-    return row["method"] == "teacher" or reads_predictions(row["method"], arguments)
 
 
 def _facts(summary: ImageSummary, rows: Sequence[Row]) -> list[tuple[str, str]]:
