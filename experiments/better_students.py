@@ -14,10 +14,10 @@ STUDY = Study(
     [
         Arm("scratch"),
         Arm("ld"),
-        Arm("ld", label="LD, mean of four teachers", changes={"teacher_members": 4}),
-        Arm("ld", label="LD, unrated pairs too", changes=UNRATED),
+        Arm("ld", label="LD of four teachers", changes={"teacher_members": 4}),
+        Arm("ld", label="LD + unrated", changes=UNRATED),
         Arm("td"),
         Arm("td", {"label_weight": 1.0}, "TD + LD"),
-        Arm("td", {"label_weight": 1.0}, "TD + LD, unrated pairs too", UNRATED),
+        Arm("td", {"label_weight": 1.0}, "TD + LD + unrated", UNRATED),
     ],
 )

@@ -26,9 +26,9 @@ STUDY = Study(
         Arm("fd"),
         Arm("td"),
         Arm("fd", {"hidden_dim": WIDE}, "FD as large as TD"),
-        Arm("td", label="TD, random middle", changes={"random_interpreter": True}),
-        Arm("td", {"interpret": False}, "TD, no middle"),
-        Arm("td", label="TD, shuffled teacher", changes=SHUFFLED),
-        Arm("ld", label="LD, shuffled teacher", changes=SHUFFLED),
+        Arm("td", label="TD with random middle", changes={"random_interpreter": True}),
+        Arm("td", {"interpret": False}, "TD without middle"),
+        Arm("td", label="TD of shuffled teacher", changes=SHUFFLED),
+        Arm("ld", label="LD of shuffled teacher", changes=SHUFFLED),
     ],
 )

@@ -24,9 +24,9 @@ STUDY = Study(
     "Students that are trained for long",
     [
         *(Arm(method) for method in METHODS),
-        Arm("td", _weights(10.0, 30.0), "TD, weights 10, 30, 30"),
-        Arm("td", {"rounds": 0, **_weights(10.0, 30.0)}, "TD k=0, weights 30, 30"),
-        Arm("td", _weights(50.0, 5.0), "TD, weights 50, 5, 5"),
+        Arm("td", _weights(10.0, 30.0), "TD weights 10/30/30"),
+        Arm("td", {"rounds": 0, **_weights(10.0, 30.0)}, "TD k=0 weights 30/30"),
+        Arm("td", _weights(50.0, 5.0), "TD weights 50/5/5"),
     ],
     {"800 steps": {"steps": 800}},
 )

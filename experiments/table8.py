@@ -18,7 +18,7 @@ STUDY = Study(
         Arm("scratch"),
         Arm("td"),
         Arm("td", {"noise": 0.1}, "TD with noise"),
-        Arm("td", label="TD, E and D apart for 500", changes={"ramp_up": (1000, 500)}),
-        Arm("td", label="TD, E and D apart for 1000", changes={"ramp_up": (1000, 1000)}),
+        Arm("td", label="TD after ramp-up 500", changes={"ramp_up": (1000, 500)}),
+        Arm("td", label="TD after ramp-up 1000", changes={"ramp_up": (1000, 1000)}),
     ],
 )

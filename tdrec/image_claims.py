@@ -74,7 +74,7 @@ def difference_claim(label: str, other: str, where: str, difference: Difference)
     if difference.interval is None:
         return (
             f"No difference between {label} and {other} can be shown {where} by one seed: "
-            f"{label}'s accuracy is {amount(difference.value)}."
+            f"the accuracy of {label} is {amount(difference.value)}."
         )
     return sentence(label, other, where, difference.interval, difference.verdict, "accuracy")
 

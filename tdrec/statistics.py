@@ -308,8 +308,8 @@ def sentence(
     """
     if verdict == "unclear":
         return (
-            f"No difference between {method} and {other} is shown {where}: {method}'s {measure} is "
-            f"{amount(difference.value)} (95% interval {signed(difference.low)} to "
+            f"No difference between {method} and {other} is shown {where}: the {measure} of "
+            f"{method} is {amount(difference.value)} (95% interval {signed(difference.low)} to "
             f"{signed(difference.high)})."
         )
     low, high = sorted((abs(difference.low), abs(difference.high)))

@@ -46,8 +46,8 @@ def test_gains_losses_and_nothing_shown_are_said_alike(sentences):
     )
     assert sentences["FD"][2] == "Negative transfer on c."
     assert sentences["LD"][0] == (
-        "No difference between LD and scratch is shown in the mean of 2 common tasks: LD's "
-        "accuracy is 0.0001 higher (95% interval −0.0024 to +0.0026)."
+        "No difference between LD and scratch is shown in the mean of 2 common tasks: the accuracy "
+        "of LD is 0.0001 higher (95% interval −0.0024 to +0.0026)."
     )
 
 
@@ -114,13 +114,13 @@ def test_where_a_run_diverged_the_other_tasks_are_claimed_each():
         ),
         (
             Difference(-0.002, Interval(-0.002, -0.006, 0.002), 5),
-            "No difference between TD and FD is shown on x: TD's accuracy is 0.0020 lower (95% "
-            "interval −0.0060 to +0.0020).",
+            "No difference between TD and FD is shown on x: the accuracy of TD is 0.0020 lower "
+            "(95% interval −0.0060 to +0.0020).",
         ),
         (
             Difference(0.00001, None, 1),
-            "No difference between TD and FD can be shown on x by one seed: TD's accuracy is the "
-            "same to four decimals.",
+            "No difference between TD and FD can be shown on x by one seed: the accuracy of TD is "
+            "the same to four decimals.",
         ),
     ],
 )

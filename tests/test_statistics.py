@@ -242,7 +242,7 @@ def test_claims_are_plain_sentences():
         "(95% interval 0.0004 to 0.0021)."
     )
     assert claim("TD", "LD", "on War", UNCLEAR) == (
-        "No difference between TD and LD is shown on War: TD's RMSE is 0.0003 lower "
+        "No difference between TD and LD is shown on War: the RMSE of TD is 0.0003 lower "
         "(95% interval −0.0010 to +0.0005)."
     )
     same = claim("TD", "LD", "on War", comparison(0.0, -0.0, 0.00004))
