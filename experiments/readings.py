@@ -6,7 +6,8 @@ The paper's RMSEs are high, and where it says how long its students train it is 
 steps. Here all train for 800, where the default is 240: does TD keep a student from learning its
 rows by heart? TD with large weights stands beside TD with the defaults, without a round of
 interaction, and with later rounds compared with the student's first state, where Algorithm 1 has
-the replaced one. README.md beside this file has the cost on two cores and the figures last obtained.
+the replaced one. README.md beside this file has the cost on two cores and the figures last
+obtained.
 
 Source: "Talking Models", arXiv 2310.03188, Algorithm 1 and the appendix on its ablations.
 """

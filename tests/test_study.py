@@ -94,7 +94,7 @@ def test_a_worker_starts_anew_after_some_units(command, tmp_path, monkeypatch):
     ("arguments", "message"),
     [
         ((), "name one study: python -m tdrec.study table3"),
-        (("table33",), "low_data, shift, small_images, table3, table4, table5"),
+        (("table33",), "low_data, readings, shift, small_images, table3, table4, table5"),
         (("table3", "--regimes=papper"), "--regimes must name strong, paper. Received: 'papper'"),
         (("table3", "--genre=Dramma"), "--genre must name"),
         (("table3", "--trials=-1"), "trials"),

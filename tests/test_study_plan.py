@@ -102,7 +102,7 @@ def test_a_wrong_method_is_refused():
 
 def test_an_unknown_study_names_the_known_ones():
     with pytest.raises(
-        ValueError, match=r"low_data, shift, small_images, table3.* Received: 'table33'"
+        ValueError, match=r"low_data, readings, shift, small_images, table3.* Received: 'table33'"
     ):
         find("table33")
 
