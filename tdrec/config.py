@@ -125,7 +125,8 @@ class ExperimentConfig:
         changed = dict(self.methods.get(method, {}))
         rounds = f" k={self.arguments(method)['rounds']}" if method == "td" else ""
         changed.pop("rounds", None)
-        return NAMES[method] + rounds + "".join(f" {k}={v:g}" for k, v in sorted(changed.items()))
+        shown = {k: v if isinstance(v, str) else f"{v:g}" for k, v in sorted(changed.items())}
+        return NAMES[method] + rounds + "".join(f" {k}={v}" for k, v in shown.items())
 
 
 LOG_EVERY = 20

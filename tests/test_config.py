@@ -19,6 +19,8 @@ def test_labels_tell_variants_apart():
     changed = replace(config, methods={"td": {"rounds": 0, "state_weight": 0.5}})
     assert changed.label("td") == "TD k=0 state_weight=0.5"
     assert changed.label("ld") == "LD"
+    first = replace(config, methods={"td": {"target": "original"}})
+    assert first.label("td") == "TD k=2 target=original"
 
 
 def test_the_paper_regime_has_no_id_dropout():
