@@ -34,6 +34,7 @@ def claims(section: Section) -> list[tuple[Label, list[str]]]:
         sentences = []
         if label.is_distilled:
             sentences += _against_scratch(section, label)
+            sentences += _against_default(section, label)
             sentences += _against_best(section, label)
         else:
             sentences.append(f"{label.name} is the student without distillation.")
@@ -61,6 +62,7 @@ def not_shown(study: Study) -> list[str]:
         place = where(section, MEAN)
         asked: tuple[tuple[str, Duels], ...] = (
             ("against scratch", section.scratch),
+            ("against the method's default", section.default),
             ("against the best other method", section.best),
             ("against the bias model", section.bias),
         )
@@ -108,6 +110,14 @@ def _against_scratch(section: Section, label: Label) -> list[str]:
         hurt = [genre for genre, x in genres.items() if x.comparison.verdict == "worse"]
         found += [f"Negative transfer in {listed(hurt)}."] if hurt else []
     return found
+
+
+def _against_default(section: Section, label: Label) -> list[str]:
+    duel = section.default.get(label.name, {}).get(MEAN)
+    if duel is None:
+        return []
+    found = claim(label.name, duel.other, where(section, MEAN), duel.comparison)
+    return [f"Against its method's default: {found}"]
 
 
 def _against_best(section: Section, label: Label) -> list[str]:

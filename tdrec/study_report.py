@@ -93,6 +93,7 @@ CSV_FIELDS = (
     *("improvement_percent", "improvement_low", "improvement_high"),
     *("best_other", "best_other_difference", "best_other_low", "best_other_high"),
     *("best_other_verdict", "bias_difference", "bias_low", "bias_high", "bias_verdict"),
+    *("default", "default_difference", "default_low", "default_high", "default_verdict"),
     *("validation_rmse", "auto"),
     *COSTS,
 )
@@ -146,6 +147,7 @@ def to_html(study: Study, *, command: str, title: str, notes: Sequence[str] = ()
         view["figures"] = {
             "scratch": study_plots.differences(section, section.scratch, "scratch"),
             "best": study_plots.differences(section, section.best, "best"),
+            "default": study_plots.differences(section, section.default, "default"),
             "rounds": study_plots.rounds_curve(section),
             "curves": plots.learning_curves(section.summary, section.rows),
             "cost": plots.student_against_teacher(section.summary),
@@ -207,6 +209,7 @@ def _csv_line(section: Section, place: str, label: Label) -> dict[str, Any]:
         ("scratch", section.scratch),
         ("best_other", section.best),
         ("bias", section.bias),
+        ("default", section.default),
     ):
         if duel := duels.get(label.name, {}).get(place):
             found = duel.comparison
@@ -216,8 +219,8 @@ def _csv_line(section: Section, place: str, label: Label) -> dict[str, Any]:
                 f"{name}_high": found.difference.high,
                 f"{name}_verdict": found.verdict,
             }
-            if name == "best_other":
-                line["best_other"] = duel.other
+            if name in ("best_other", "default"):
+                line[name] = duel.other
             if name == "scratch":
                 line |= {
                     "improvement_percent": found.improvement.value,
@@ -280,6 +283,7 @@ def _view(study: Study, section: Section, number: int) -> dict[str, Any]:
         "section": section,
         "summary": section.summary,
         "claims": claims(section),
+        "variants": [x for x in section.distilled if section.default.get(x.name)],
         "by_genre": [(label, claims_by_genre(section, label)) for label in section.distilled],
         "mark": mark,
         "paper_line": study.name == "table3" and any(g.paper for g in section.summary.genres),

@@ -2,7 +2,8 @@
 
 The idea: rows are compared within one regime and one setting, a `Section`. Its means and standard
 errors are those of `summarise`; on top of them each student is compared, by a paired bootstrap over
-evaluation users, with scratch, with the bias model, and with the best other method.
+evaluation users, with scratch, with the bias model, with the best other method, and, where its
+method was varied, with the method's default.
 
 The rows of a study have, beside what `summarise` reads:
 
@@ -30,6 +31,7 @@ from typing import Any
 
 import numpy as np
 
+from tdrec.config import NAMES, ExperimentConfig
 from tdrec.results import Row
 from tdrec.statistics import Comparison, UserErrors, compare
 from tdrec.summary import Label, Summary, first, summarise
@@ -68,6 +70,8 @@ class Section:
         best: distilled students against the best of the other methods, by mean RMSE: in each genre
             the best there, in a mean over genres the best in that mean. Where all distilled
             students are of one method, the others of it are meant.
+        default: variants of a method against the method with its default arguments, where both
+            are among the labels: "TD without middle" against "TD k=2".
         rounds: rounds of TD's labels.
     """
 
@@ -78,6 +82,7 @@ class Section:
     scratch: Duels
     bias: Duels
     best: Duels
+    default: Duels
     rounds: Mapping[str, int]
 
     @property
@@ -263,13 +268,18 @@ def _section(regime: str, setting: str, rows: Sequence[Row]) -> Section:
         known = [x for x in others if math.isfinite(means[x])]
         return min(known, key=lambda x: means[x]) if known else None
 
+    defaults = {label.method: label for label in distilled if label.name == _default_name(label)}
+    variants = [x for x in distilled if x.method in defaults and x != defaults[x.method]]
+
     scratch: dict[str, dict[str, Duel]] = {label.name: {} for label in distilled}
     bias: dict[str, dict[str, Duel]] = {label.name: {} for label in students}
     best: dict[str, dict[str, Duel]] = {label.name: {} for label in distilled}
+    default: dict[str, dict[str, Duel]] = {label.name: {} for label in variants}
     for place, genres in places.items():  # place by place: its resamples are drawn once
         pairs = [(scratch, x, methods.get("scratch")) for x in distilled]
         pairs += [(bias, x, methods.get("bias")) for x in students]
         pairs += [(best, x, best_other(x, genres)) for x in distilled]
+        pairs += [(default, x, defaults[x.method]) for x in variants]
         for duels, label, other in pairs:
             if other and (duel := runs.duel(label.name, other.name, genres)):
                 duels[label.name][place] = duel
@@ -282,8 +292,14 @@ def _section(regime: str, setting: str, rows: Sequence[Row]) -> Section:
         scratch=scratch,
         bias=bias,
         best=best,
+        default=default,
         rounds={label: int(rounds) for label, rounds in found.items() if rounds is not None},
     )
+
+
+def _default_name(label: Label) -> str | None:
+    """How tables name the label's method with its default arguments."""
+    return ExperimentConfig().label(label.method) if label.method in NAMES else None
 
 
 def _mean_rmse(summary: Summary, label: Label, genres: Sequence[str]) -> float:

@@ -61,7 +61,7 @@ ALLOWED = {
     "statistics": set(),
     "paper_tables": set(),
     "summary": {"paper_tables", "results"},
-    "study_summary": {"results", "statistics", "summary"},
+    "study_summary": {"config", "results", "statistics", "summary"},
     "study_auto": {"page", "statistics", "study_summary", "summary"},
     "study_plots": {"drawing", "plots", "statistics", "study_summary", "summary"},
     "study_report": {

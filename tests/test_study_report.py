@@ -154,6 +154,24 @@ def test_dense_and_sparse_stand_beside_tables_1_and_2(name, labels, figures):
     assert found == [f"{value:.2f}" for pair in figures for value in pair]
 
 
+def test_variants_stand_beside_their_methods_default():
+    found = summarise_study(rows_of(("Scratch", "TD k=1", "TD k=2"), study="table5"))
+    (section,) = found.sections
+    markdown, html = study_report.to_markdown(found, **ABOUT), study_report.to_html(found, **ABOUT)
+    start = markdown.index("### Difference between variants and their method's default")
+    table = markdown[start : markdown.index("###", start + 4)]
+    assert "| Genre | TD k=1 |" in table and "TD k=2 |\n" in table
+    assert html.count("<svg") == 5 + 1 and 'id="default-' in html
+    lines = list(csv.DictReader(io.StringIO(study_report.to_csv(found))))
+    for line in lines:
+        duel = section.default.get(line["label"], {}).get(line["genre"])
+        assert line["default"] == ("TD k=2" if duel else "")
+        if duel:
+            low = duel.comparison.difference.low
+            assert float(line["default_low"]) == pytest.approx(low, rel=1e-5)
+    assert sum(line["default"] != "" for line in lines) == 3
+
+
 def test_text_from_rows_and_command_is_escaped():
     evil = "<script>alert('$x$')</script>"
     rows = rows_of(("Scratch", "LD"), genres=1, seeds=1, users=20)

@@ -83,6 +83,30 @@ def test_where_all_are_of_one_method_its_other_labels_are_the_others():
     assert alone.best == {"LD": {}}
 
 
+def test_variants_are_compared_with_their_methods_default():
+    rows = rows_of(labels=("Scratch", "LD", "TD k=0", "TD k=2", "TD k=3"))
+    for row in rows:
+        if row["label"] == "TD k=3":
+            row["label"] = "A variant of TD"  # comes first in the alphabet, and is not the default
+    section = only(rows)
+    assert set(section.default) == {"A variant of TD", "TD k=0"}
+    for label, places in section.default.items():
+        pairs = []
+        for genre in ("Drama", "Comedy"):
+            pairs.append(tuple(errors(rows, genre, x) for x in (label, "TD k=2")))
+            assert places[genre].other == "TD k=2"
+            assert places[genre].comparison == compare([pairs[-1]])
+        assert places[MEAN].comparison == compare(pairs)
+
+
+def test_variants_without_their_methods_default_are_compared_with_none():
+    assert only(rows_of(labels=("Scratch", "LD", "TD k=0", "TD k=1"))).default == {}
+    rows = rows_of(labels=("Scratch", "TD k=1", "TD k=2"))
+    for row in rows:
+        row["method"] = {"td": "mine"}.get(row["method"], row["method"])
+    assert only(rows).default == {}  # a method that is not tdrec's has no default
+
+
 def test_a_mean_over_the_four_sparsest_needs_all_four():
     eight = only(rows_of(labels=("Scratch", "LD"), genres=8, seeds=1))
     assert SPARSE in eight.scratch["LD"]
