@@ -6,7 +6,6 @@ training, and choose nothing.
 
 import copy
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from operator import itemgetter
@@ -18,30 +17,26 @@ import numpy as np
 
 from tdrec import methods
 from tdrec.backend import require_tensorflow
-from tdrec.callbacks import RampUp
-from tdrec.config import LOG_EVERY, METHOD_DEFAULTS, REFERENCES, ExperimentConfig
+from tdrec.config import METHOD_DEFAULTS, REFERENCES, ExperimentConfig
 from tdrec.controls import randomly_interpreting
 from tdrec.data import FeatureEncoder, Ratings, split_by_time
-from tdrec.distiller import PARTS, Distiller
-from tdrec.evaluation import BiasModel, Scores, is_cold, score
+from tdrec.distiller import Distiller
+from tdrec.evaluation import BiasModel, is_cold, score
 from tdrec.model_cost import latency_ms, multiply_adds, training_multiply_adds
 from tdrec.model_split import ModelSplit, split_model
-from tdrec.models.id_dropout import variant_shares
 from tdrec.models.rating_mlp import HIGH, LOW
 from tdrec.results import key_of
 from tdrec.segment import Segment, training_rows
-from tdrec.teacher_targets import TeacherTargets, batches
-from tdrec.teacher_training import (
-    adam,
-    cached_teacher,
-    predict,
-    rating_model,
-    restart,
+from tdrec.student_training import (
+    Watch,
+    compile_student,
+    initial_values,
+    prepare,
+    structure,
+    train_student,
 )
-
-Watch = Callable[[int, Scores], bool]
-WATCH_EVERY = 2 * LOG_EVERY
-"""Steps between two looks at a student that is watched."""
+from tdrec.teacher_targets import TeacherTargets
+from tdrec.teacher_training import cached_teacher, predict, rating_model
 
 
 @dataclass(frozen=True)
@@ -139,10 +134,10 @@ class Experiment:
             genre: A genre of the data.
             method: A method's short name, `"teacher"` or `"bias"`.
             seed: Decides the student's initial weights, the order of rows and the dropped ids.
-            watch: Told each `WATCH_EVERY` steps the step, of those after a ramp-up, and the scores
-                on the rows to evaluate on; training ends where it returns False. It is for tuning,
-                where these rows are validation rows. Default None: they are read once, after
-                training.
+            watch: Told each `student_training.WATCH_EVERY` steps the step, of those after a
+                ramp-up, and the scores on the rows to evaluate on; training ends where it returns
+                False. It is for tuning, where these rows are validation rows. Default None: they
+                are read once, after training.
 
         Returns:
             The `Result`.
@@ -220,7 +215,7 @@ class Experiment:
             for name, model in models.items()
         )
         distiller = Distiller(student, teacher, fresh.method)
-        self._compile(distiller)
+        compile_student(distiller, self.config)
         return distiller
 
     def teacher(self, genre: str) -> keras.Model:
@@ -281,72 +276,30 @@ class Experiment:
         self, genre: str, segment: Segment, name: str, seed: int, watch: Watch | None
     ) -> Result:
         config, kept = self.config, self._kept
-        teacher = str(self.teacher_path(genre))
+        arguments = config.arguments(name)
         built = key_of(
-            *(name, self._structure(name), asdict(config.student), config.ema),
-            *(teacher, config.random_interpreter),
+            *(name, structure(arguments), asdict(config.student), config.ema),
+            *(str(self.teacher_path(genre)), config.random_interpreter),
         )
         distiller = kept.compiled.get(built)
         if distiller is None or (built, seed) not in kept.initial:
-            fresh = self._new_distiller(genre, name, seed, self._structure(name))
+            fresh = self._new_distiller(genre, name, seed, structure(arguments))
             if distiller is None:
-                self._compile(fresh)
+                compile_student(fresh, config)
                 kept.compiled.clear()
                 distiller = kept.compiled[built] = fresh
-            kept.initial[built, seed] = [np.array(v) for v in _variables(fresh)]
-        distiller.learning = PARTS  # a ramp-up that was interrupted leaves another
-        restart(_variables(distiller), distiller.optimizer, kept.initial[built, seed])
-        distiller.optimizer.learning_rate = config.learning_rate
-        self._weigh(distiller, name)
-        x, y = self._training_rows(genre, segment, distiller.method.teacher_fields)
-        # The order of rows depends on the global seed too, which another run may have left.
-        keras.utils.set_random_seed(seed)
-        rows = batches(
-            (x, y),
-            min(config.batch_size, len(segment.train)),
-            shares=variant_shares(config.id_dropout),
-            shuffle=True,
-            seed=seed,
-            drop_remainder=True,
-        )
+            kept.initial[built, seed] = initial_values(fresh)
+        prepare(distiller, kept.initial[built, seed], config.learning_rate, arguments)
+        rows = self._training_rows(genre, segment, distiller.method.teacher_fields)
+        began = time.perf_counter()
+        curve = train_student(distiller, rows, segment, config, seed, watch)
+        seconds = time.perf_counter() - began
         student = distiller.student_layers[0]
-        ramp_up = config.ramp_up or (0, 0)
-        callbacks = [RampUp(*ramp_up)] if config.ramp_up else []
-        if watch is not None:
-
-            def look(epoch: int, logs: Any = None) -> None:
-                step = (epoch + 1) * LOG_EVERY - sum(ramp_up)
-                if step <= 0 or step % WATCH_EVERY:
-                    return
-                weights = distiller.trainable_variables
-                current = [keras.ops.copy(v) for v in weights]
-                distiller.optimizer.finalize_variable_values(weights)  # their moving averages
-                predictions = predict(student, segment.student_test)
-                for variable, value in zip(weights, current, strict=True):
-                    variable.assign(value)
-                if not watch(step, score(predictions, segment.test, segment.train)):
-                    distiller.stop_training = True
-
-            callbacks.append(keras.callbacks.LambdaCallback(on_epoch_end=look))
-        start = time.perf_counter()
-        history = distiller.fit(
-            rows.repeat(),
-            steps_per_epoch=LOG_EVERY,
-            epochs=(sum(ramp_up) + config.steps) // LOG_EVERY,
-            verbose=0,
-            shuffle=False,
-            callbacks=callbacks,
-        ).history
-        seconds = time.perf_counter() - start
-        curve = [
-            {"step": (i + 1) * LOG_EVERY, **{term: values[i] for term, values in history.items()}}
-            for i in range(len(history["loss"]))
-        ]
         predictions = predict(student, segment.student_test)
         scores = score(predictions, segment.test, segment.train)
         cost = self._cost(genre, student, segment.student_test)
         if watch is None:
-            cost = {**cost, **self._training_cost(built, distiller, (x, y))}
+            cost = {**cost, **self._training_cost(built, distiller, rows)}
         row = {**asdict(scores), **cost, "train_seconds": seconds, "curve": curve}
         return Result(row, student, segment.encoder)
 
@@ -368,18 +321,6 @@ class Experiment:
             self._kept.rows = {key: tensors}  # the last alone: states of all variants are large
         return self._kept.rows[key]
 
-    def _structure(self, name: str) -> dict[str, Any]:
-        """Arguments that a method is built with: what a weight is, if any, is set afterwards."""
-        arguments = self.config.arguments(name)
-        return {k: float(v > 0) if k.endswith("weight") else v for k, v in arguments.items()}
-
-    def _weigh(self, distiller: Distiller, name: str) -> None:
-        """Sets the weights of the method's terms, which it was built without."""
-        arguments = self.config.arguments(name)
-        for term, factor in distiller.term_weights.items():
-            own = f"{term.split('_loss')[0]}_weight"
-            factor.assign(arguments.get(own, arguments.get("weight", 1.0)))
-
     def _new_distiller(
         self, genre: str, name: str, seed: int, arguments: dict[str, Any]
     ) -> Distiller:
@@ -392,15 +333,6 @@ class Experiment:
         student = rating_model(self.config.student, segment.encoder, segment.train, "student")
         method = methods.get(name, **arguments)
         return Distiller(split_model(student, low=LOW, high=HIGH), teacher, method)
-
-    def _compile(self, distiller: Distiller) -> None:
-        distiller.compile(
-            adam(self.config.learning_rate, self.config.ema),
-            loss="mse",
-            metrics=[keras.metrics.RootMeanSquaredError(name="rmse")],
-            jit_compile=True,
-            steps_per_execution=LOG_EVERY,
-        )
 
     def _teacher_split(self, genre: str) -> ModelSplit:
         return split_model(self.teacher(genre), low=LOW, high=HIGH)
@@ -427,7 +359,3 @@ class Experiment:
                 "train_multiply_adds": training_multiply_adds(distiller, data),
             }
         return self._kept.costs[name]
-
-
-def _variables(distiller: Distiller) -> list[Any]:
-    return [*distiller.student_layers[0].variables, *distiller.method.variables]

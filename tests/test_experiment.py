@@ -138,21 +138,6 @@ def test_label_distillation_in_td_has_its_own_weight(experiment):
     assert losses[1] / losses[0] == pytest.approx(2.5, rel=1e-3)
 
 
-def test_whoever_watches_sees_the_student_that_would_be_used(experiment):
-    longer = experiment.with_config(replace(SMALL, steps=120))
-    seen = []
-
-    def watch(step, scores):
-        seen.append((step, scores.rmse))
-        return step < 80
-
-    row = longer.run("Drama", "scratch", 0, watch).row
-    assert [step for step, _ in seen] == [40, 80]
-    assert row["rmse"] == pytest.approx(seen[-1][1], abs=1e-6)
-    short = experiment.with_config(replace(SMALL, steps=80)).run("Drama", "scratch", 0).row
-    assert short["rmse"] == pytest.approx(row["rmse"], abs=1e-6)
-
-
 def test_a_ramp_up_comes_before_the_steps_and_leaves_nothing_behind(experiment):
     plain = experiment.run("Drama", "td", 0).row
     ramp = experiment.with_config(replace(SMALL, ramp_up=(40, 20), steps=80))

@@ -84,7 +84,8 @@ ALLOWED = {
     "report": {"drawing", "page", "paper_tables", "plots", "results", "summary"},
 }
 ENDS = {
-    *("auto", "experiment", "segment", "teacher_training", "tuning", "study_plan"),
+    *("auto", "experiment", "segment", "student_training", "teacher_training"),
+    *("tuning", "study_plan"),
     *("image_experiment", "image_flags", "image_run"),
     *("study_worker", "tuned_values", "run_flags", "run", "doctor", "study", "integrations"),
 }
