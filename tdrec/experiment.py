@@ -286,7 +286,8 @@ class Experiment:
             fresh = self._new_distiller(genre, name, seed, structure(arguments))
             if distiller is None:
                 compile_student(fresh, config)
-                kept.compiled.clear()
+                while len(kept.compiled) > 1:  # a search goes to and fro between two
+                    kept.compiled.pop(next(iter(kept.compiled)))
                 distiller = kept.compiled[built] = fresh
             kept.initial[built, seed] = initial_values(fresh)
         prepare(distiller, kept.initial[built, seed], config.learning_rate, arguments)

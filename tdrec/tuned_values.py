@@ -126,7 +126,7 @@ def _rule(name: str, value: Any) -> str:
     if name == "steps":
         valid = number and value > 0 and value % LOG_EVERY == 0
         return "" if valid else f"must be a positive multiple of {LOG_EVERY}"
-    if name == "user_dropout":
+    if name in ("dropout", "user_dropout"):
         return "" if number and 0 <= value < 1 else "must lie in [0, 1)"
     if name == "learning_rate" or name.endswith("weight"):
         return "" if number and value > 0 else "must be positive"

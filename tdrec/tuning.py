@@ -1,4 +1,4 @@
-"""Hyperparameters of a method on a genre: learning rate, id dropout, steps and loss weights.
+"""Hyperparameters of a method on a genre: learning rate, dropout, steps and loss weights.
 
 Every method gets the same number of trials, the first of them with its defaults. A trial trains one
 student on the earlier rows and is looked at on the later ones all along; its steps are where it
@@ -24,7 +24,9 @@ PATIENCE = 120
 
 LEARNING_RATE = (1e-3, 1e-2)
 USER_DROPOUT = (0.1, 0.7)
-"""Of the users' ids; where a regime has no id dropout it is not searched."""
+"""Of the users' ids, where a regime has id dropout."""
+UNIT_DROPOUT = (0.0, 0.3)
+"""Of the student's units, where it has none: a choice of two, since each is compiled anew."""
 
 WEIGHTS: Mapping[str, Mapping[str, tuple[float, float]]] = {
     "scratch": {},
@@ -48,7 +50,8 @@ class Tuned:
 
     Attributes:
         values: By name: `learning_rate`, `steps`, `user_dropout` (where the configuration drops
-            users' ids) and the method's weights.
+            users' ids) or `dropout` (of the student's units, where it does not) and the method's
+            weights.
         rmse: On the validation rows.
         by_user: The errors that it is made of, as in `Scores`.
     """
@@ -114,6 +117,9 @@ def tune(
         chosen = {"learning_rate": trial.suggest_float("learning_rate", *LEARNING_RATE, log=True)}
         if drops_users:
             chosen["user_dropout"] = trial.suggest_float("user_dropout", *USER_DROPOUT)
+        else:
+            rates = sorted({*UNIT_DROPOUT, experiment.config.student.dropout})
+            chosen["dropout"] = trial.suggest_categorical("dropout", rates)
         for name, (low, high) in weights.items():
             chosen[name] = trial.suggest_float(name, low, high, log=True)
         looks: dict[int, Scores] = {}
@@ -183,6 +189,8 @@ def with_tuned(
     }
     if "user_dropout" in chosen:
         changes["id_dropout"] = {**config.id_dropout, "user": chosen["user_dropout"]}
+    if "dropout" in chosen:
+        changes["student"] = replace(config.student, dropout=chosen["dropout"])
     return replace(config, **changes)
 
 
@@ -192,5 +200,7 @@ def _defaults(
     first = {"learning_rate": config.learning_rate}
     if "user" in config.id_dropout:
         first["user_dropout"] = config.id_dropout["user"]
+    else:
+        first["dropout"] = config.student.dropout
     arguments = config.arguments(method)
     return {**first, **{name: arguments[name] for name in weights}}

@@ -126,6 +126,21 @@ def test_a_prepared_distiller_has_forgotten_every_run_before(segment, rows, scra
         np.testing.assert_array_equal(one, two)
 
 
+def test_a_student_that_drops_units_is_another_and_its_seeds_repeat(experiment):
+    dropping = replace(PLAIN, student=replace(SMALL.student, dropout=0.3))
+
+    def run(config, seed=0):
+        row = experiment.with_config(config).run("Drama", "scratch", seed).row
+        return row["rmse"], row["curve"]
+
+    first, plain = run(dropping), run(PLAIN)
+    assert first != plain
+    assert run(dropping, 1) != first
+    keras.utils.set_random_seed(9)  # as another run would
+    assert run(dropping) == first
+    assert run(PLAIN) == plain
+
+
 def test_whoever_watches_sees_the_student_that_would_be_used(experiment):
     longer = experiment.with_config(replace(SMALL, steps=120))
     seen = []

@@ -74,6 +74,7 @@ def test_what_is_no_file_of_tuned_values_is_refused(path, text):
         (lambda t: t["paper"][""]["War"]["LD"].update(learning_rate=True), "Received: True"),
         (lambda t: t["paper"][""]["War"]["LD"].update(weight=float("nan")), "Received: nan"),
         (lambda t: t["paper"][""]["War"]["LD"].update(user_dropout=1.0), r"lie in \[0, 1\)"),
+        (lambda t: t["paper"][""]["War"]["LD"].update(dropout=-0.1), r"lie in \[0, 1\)"),
         (lambda t: t["paper"][""]["War"]["LD"].update(speed=1.0), "speed is no hyperparameter"),
     ],
 )

@@ -170,6 +170,25 @@ def test_label_distillation_is_searched_only_where_it_is_asked_for(
     assert seen[2]["label_weight"] == 2.0 != seen[3]["label_weight"]
 
 
+def test_units_are_dropped_where_no_ids_are(experiment, tmp_path, monkeypatch):
+    seen = []
+
+    def run(self, genre, method, seed, watch):
+        seen.append(self.config.student.dropout)
+        better = 0.5 if seen[-1] else 1.0  # for every user
+        watch(40, scores([better] * 20))
+
+    monkeypatch.setattr(Experiment, "run", run)
+    plain = experiment.with_config(replace(FORTY, id_dropout={}))
+    chosen = tune(plain, "Drama", "scratch", 8, tmp_path / "journal")
+    assert set(chosen.values) == {"learning_rate", "dropout", "steps"}
+    assert seen[0] == 0.0 and set(seen) == set(tuning.UNIT_DROPOUT)
+    assert chosen.values["dropout"] == 0.3
+    config = with_tuned(plain.config, "scratch", chosen.values)
+    assert config.student == replace(FORTY.student, dropout=0.3)
+    assert config.id_dropout == {}
+
+
 def test_a_loss_that_was_dropped_stays_dropped():
     config = with_tuned(SMALL, "td", {"interaction_weight": 3.0, "steps": 40})
     assert config.arguments("td")["interaction_weight"] == 3.0
