@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,15 @@ from tdrec.image_run import run_images
 from tdrec.provenance import describe
 from tdrec.quiet import quiet_tensorflow
 from tdrec.results import replace_file, write_rows
-from tdrec.run_flags import FLAGS, UsageError, cache_dir, check_genres, read_genres
-from tdrec.study_plan import ImageStudy, Study, Unit, find, units
+from tdrec.run_flags import (
+    FLAGS,
+    UsageError,
+    cache_dir,
+    check_genres,
+    read_genres,
+    read_methods,
+)
+from tdrec.study_plan import Arm, ImageStudy, Study, Unit, find, units
 from tdrec.tuned_values import tuned_values_text
 
 GENRES, SEEDS = "top8", 5
@@ -38,7 +46,7 @@ UNITS_OF_A_PROCESS = 16
 SHOWN = (
     *("genre", "regimes", "trials", "workers"),
     *("task", "preset", "teacher", "validation"),
-    *("seeds", "data", "out", "cache"),
+    *("method", "seeds", "data", "out", "cache"),
 )
 """The flags of studies of genres, of images and of both."""
 
@@ -65,6 +73,8 @@ def main(argv: list[str]) -> int:
         if len(names) != 1:
             raise UsageError("name one study: python -m tdrec.study table3 [--flag=value ...]")
         name, study = find(names[0])
+        if FLAGS["method"].present:
+            study = replace(study, arms=arms_of(study.arms, FLAGS.method))
         out = Path(FLAGS.out) if FLAGS["out"].present else Path("results") / name
         if not FLAGS["seeds"].present:
             FLAGS["seeds"].value = SEEDS
@@ -85,6 +95,18 @@ def main(argv: list[str]) -> int:
             file=sys.stderr,
         )
         return 130
+
+
+def arms_of(arms: Sequence[Arm], text: str) -> list[Arm]:
+    """Those of a study's arms whose methods were asked for; scratch is always among them."""
+    found = {arm.method for arm in arms}
+    chosen = found if text == "all" else read_methods(text)
+    if missing := [method for method in chosen if method not in found]:
+        raise UsageError(
+            f"--method must name methods of the study: {', '.join(sorted(found))}. "
+            f"Received: {', '.join(missing)}."
+        )
+    return [arm for arm in arms if arm.method in chosen]
 
 
 def _images(study: ImageStudy, out: Path, argv: Sequence[str]) -> Callable[[], int]:
@@ -145,7 +167,7 @@ def _worker_command(argv: Sequence[str]) -> list[str]:
 
 def help_text() -> str:
     """The flags with their defaults."""
-    defaults = {"genre": GENRES, "seeds": SEEDS, "out": "results/STUDY"}
+    defaults = {"genre": GENRES, "method": "all", "seeds": SEEDS, "out": "results/STUDY"}
     lines = [(__doc__ or "").strip(), ""]
     for name in SHOWN:
         default = defaults.get(name, FLAGS[name].default)

@@ -10,6 +10,7 @@ from absl.testing import flagsaver
 
 from tdrec import study
 from tdrec.results import read_rows
+from tdrec.study_plan import Arm
 
 SMALL = """
 from tdrec.config import ModelConfig
@@ -98,6 +99,9 @@ def test_a_worker_starts_anew_after_some_units(command, tmp_path, monkeypatch):
         (("table3", "--regimes=papper"), "--regimes must name strong, paper. Received: 'papper'"),
         (("table3", "--genre=Dramma"), "--genre must name"),
         (("table3", "--trials=-1"), "trials"),
+        (("table3", "--method=dl"), "--method must name scratch, ld, fd"),
+        (("table5", "--method=ld"), "methods of the study: scratch, td. Received: ld."),
+        (("table3", "--method=auto"), "methods of the study: fd, fitnet, hybrid, ld, scratch, td"),
         (("table3", "--data=/nowhere"), "/nowhere"),
     ],
 )
@@ -105,6 +109,25 @@ def test_wrong_values_are_refused_in_one_line(arguments, message, capsys):
     assert call(*arguments) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line
+
+
+def test_methods_are_chosen_among_a_studys_arms():
+    arms = [Arm("scratch"), Arm("ld"), Arm("td"), Arm("td", {"rounds": 0})]
+    assert study.arms_of(arms, "td") == [arms[0], *arms[2:]]
+    assert study.arms_of(arms, "scratch,ld") == arms[:2]
+    assert study.arms_of(arms, "all") == arms
+
+
+def test_a_study_of_some_methods_is_a_part_of_the_whole(command, tmp_path):
+    out = [*command, f"--out={tmp_path}", "--workers=1"]
+    assert call(*out, "--method=scratch") == 0
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("units/*/row-*.json")}
+    assert {row["label"] for row in read_rows(tmp_path / "results.jsonl")} == {
+        *("Bias", "Teacher", "Scratch"),
+    }
+    assert call(*out) == 0
+    assert "LD" in {row["label"] for row in read_rows(tmp_path / "results.jsonl")}
+    assert all(path.stat().st_mtime_ns == stamp for path, stamp in before.items())
 
 
 def test_without_optuna_the_install_line_is_named(monkeypatch, capsys):
