@@ -57,7 +57,7 @@ PALETTE: Mapping[str, tuple[str, str]] = {
 }
 INK = {name: f"#0000{i:02x}" for i, name in enumerate(PALETTE, start=1)}
 
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "p", "h", "<", ">")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "p", "h")
 _DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)))
 WIDTH = 9.0  # inches, or 648 units of the SVG: the page scales it
 NARROW = 6.0  # inches of a plot that is to be read on a narrow screen, too
