@@ -2,7 +2,9 @@
 
     python -m tdrec.study low_data --data=ml-100k.zip
 
-README.md beside this file has the cost on two cores and the figures last obtained.
+It takes 27 minutes a regime on two cores with `--trials=0 --seeds=3`. Last obtained, strong regime,
+against scratch: LD +9.07%, +6.56%, +3.02% and +0.36% with 5, 10, 25 and 100% of the rows, TD
++0.25%, +0.36%, +0.04% and -0.09%. README.md beside this file has intervals.
 """
 
 from tdrec.config import METHODS

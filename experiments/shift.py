@@ -3,8 +3,10 @@
     python -m tdrec.study shift --data=ml-100k.zip
 
 The good teacher beside one that never saw the genre's rows, one that was stopped after a fraction
-of its training, and one that learned from noisy ratings. README.md beside this file has the cost on
-two cores and the figures last obtained.
+of its training, and one that learned from noisy ratings. It takes 33 minutes a regime on two cores
+with `--trials=1 --seeds=3`. Last obtained, strong regime, with the teacher that never saw the
+genre: LD -9.67% against scratch, Hybrid -0.52%, TD +0.07% (no difference shown). README.md beside
+this file has intervals.
 """
 
 from tdrec.config import METHODS

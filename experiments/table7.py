@@ -2,7 +2,9 @@
 
     python -m tdrec.study table7 --data=ml-100k.zip
 
-README.md beside this file has the cost on two cores and the figures last obtained.
+It takes 10 minutes on two cores with `--trials=0 --seeds=3`. Last obtained: nothing is shown to
+differ from scratch, -0.13% to +0.03% in the paper's regime and -0.09% to -0.02% in the strong one.
+README.md beside this file has intervals.
 
 Source: "Talking Models", arXiv 2310.03188, Table 7.
 """
