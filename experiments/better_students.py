@@ -2,9 +2,9 @@
 
     python -m tdrec.study better_students --data=ml-100k.zip
 
-It takes 14 minutes a regime on two cores with `--trials=0 --seeds=3`. Last obtained, against
-scratch: strong, LD with unrated pairs +0.41%, TD with LD +0.29%; paper, TD with LD +0.55%, LD
-+0.32% (no difference shown). README.md beside this file has intervals.
+In the strong regime it takes 14 minutes on two cores with `--trials=0 --seeds=3`. Last obtained,
+against scratch: strong, LD with unrated pairs +0.41%, TD with LD +0.29%; paper, TD with LD +0.55%,
+LD +0.32% (no difference shown). README.md beside this file has intervals.
 """
 
 from tdrec.study_plan import Arm, Study

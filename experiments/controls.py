@@ -8,9 +8,10 @@
 - TD and LD with the teacher's targets shuffled over the rows: is it the teacher at all, or would
   any noise regularise a student as well?
 
-It takes 16 minutes a regime on two cores with `--trials=0 --seeds=3`. Last obtained: the RMSE of TD
-with a random middle, without one, or with shuffled targets differs by at most 0.0004 from that of
-TD in both regimes; LD with shuffled targets loses 0.1. README.md beside this file has intervals.
+It takes 16 to 18 minutes a regime on two cores with `--trials=0 --seeds=3`. Last obtained: the RMSE
+of TD with a random middle, without one, or with shuffled targets differs by at most 0.0004 from
+that of TD in both regimes; LD with shuffled targets loses 0.1. README.md beside this file has
+intervals.
 """
 
 from tdrec.study_plan import Arm, Study

@@ -2,10 +2,11 @@
 
     python -m tdrec.study low_data --data=ml-100k.zip
 
-It takes 27 minutes a regime on two cores with `--trials=0 --seeds=3`. Last obtained, strong regime,
-against scratch: LD +9.07%, +6.56%, +3.02% and +0.36% with 5, 10, 25 and 100% of the rows, TD
+In the strong regime it takes 27 minutes on two cores with `--trials=0 --seeds=3`. Last obtained
+there, against scratch: LD +9.07%, +6.56%, +3.02% and +0.36% with 5, 10, 25 and 100% of the rows, TD
 +0.25%, +0.36%, +0.04% and -0.09%; where both are tuned (`--method=scratch,ld --trials=20`) LD
-+4.79%, +3.84%, +2.08% and +0.36%. README.md beside this file has intervals.
++4.79%, +3.84%, +2.08% and +0.36%. README.md beside this file has intervals. The paper's regime was
+not run.
 """
 
 from tdrec.config import METHODS

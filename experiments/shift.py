@@ -3,10 +3,10 @@
     python -m tdrec.study shift --data=ml-100k.zip
 
 The good teacher beside one that never saw the genre's rows, one that was stopped after a fraction
-of its training, and one that learned from noisy ratings. It takes 33 minutes a regime on two cores
-with `--trials=1 --seeds=3`. Last obtained, strong regime, with the teacher that never saw the
+of its training, and one that learned from noisy ratings. In the strong regime it takes 33 minutes
+on two cores with `--trials=1 --seeds=3`. Last obtained there, with the teacher that never saw the
 genre: LD -9.67% against scratch, Hybrid -0.52%, TD +0.07% (no difference shown). README.md beside
-this file has intervals.
+this file has intervals. The paper's regime was not run.
 """
 
 from tdrec.config import METHODS

@@ -26,7 +26,7 @@ LEARNING_RATE = (1e-3, 1e-2)
 USER_DROPOUT = (0.1, 0.7)
 """Of the users' ids, where a regime has id dropout."""
 UNIT_DROPOUT = (0.0, 0.3)
-"""Of the student's units, where it has none: a choice of two, since each is compiled anew."""
+"""Of the student's units, where no user's id is; a choice, since each rate is compiled anew."""
 
 WEIGHTS: Mapping[str, Mapping[str, tuple[float, float]]] = {
     "scratch": {},
