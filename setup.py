@@ -20,11 +20,13 @@ EXPORT = ["ai-edge-litert", "onnx", "onnxruntime", "tf2onnx"]
 # What the recommenders of `examples/` are built with.
 EXAMPLES = ["keras-rs"]
 # What `tdrec.models.vit` is made of and reads published weights with.
-IMAGES = ["keras-hub", "safetensors", "scipy"]
+IMAGES = ["keras-hub", "safetensors"]
 # What `tdrec.StoredTargets` needs to read and write Parquet.
 PARQUET = ["pyarrow"]
 # What `tdrec.study` tunes with.
 STUDY = ["optuna"]
+# What `--cluster` runs on.
+CLUSTER = ["distributed"]
 
 setup(
     name="tdrec",
@@ -35,7 +37,7 @@ setup(
     author="The tdrec authors",
     license="Apache-2.0",
     packages=find_packages(include=["tdrec", "tdrec.*"]),
-    package_data={"tdrec": ["py.typed", "templates/*"]},
+    package_data={"tdrec": ["py.typed", "report/*.html"]},
     python_requires=">=3.11",
     install_requires=[
         "Jinja2",
@@ -46,12 +48,15 @@ setup(
         "matplotlib",
         "numpy",
         "pandas",
+        "pydantic>=2",
+        "scipy",
         "tensorflow>=2.21",
         "tensorflow-datasets>=4.9.10",
         "tensorflow-recommenders>=0.7.7",
         "tqdm",
     ],
     extras_require={
+        "cluster": CLUSTER,
         "examples": EXAMPLES,
         "export": EXPORT,
         "images": IMAGES,
@@ -64,10 +69,12 @@ setup(
             *IMAGES,
             *PARQUET,
             *STUDY,
+            *CLUSTER,
             "hypothesis",
             "jax",
             "mypy",
             "pdoc",
+            "psutil",
             "pytest",
             "pytest-timeout",
             "pytest-xdist",

@@ -24,8 +24,12 @@ MODULES = (
     "tdrec.teacher_targets",
     "tdrec.diagnostics.checks",
     "tdrec.data",
-    "tdrec.evaluation",
-    "tdrec.experiment",
+    "tdrec.studies.task",
+    "tdrec.studies.plan",
+    "tdrec.studies.row",
+    "tdrec.studies.comparison",
+    "tdrec.report.report",
+    "tdrec.tasks.ratings.evaluation",
     "tdrec.integrations.tfrs",
 )
 

@@ -7,7 +7,7 @@ against scratch: strong, LD with unrated pairs +0.41%, TD with LD +0.29%; paper,
 LD +0.32% (no difference shown). README.md beside this file has intervals.
 """
 
-from tdrec.study_plan import Arm, Study
+from tdrec.studies.plan import Arm, Study
 
 UNRATED = {"unrated": 1.0}
 
@@ -16,7 +16,7 @@ STUDY = Study(
     [
         Arm("scratch"),
         Arm("ld"),
-        Arm("ld", label="LD of four teachers", changes={"teacher_members": 4}),
+        Arm("ld", label="LD of four teachers", changes={"teacher": {"members": 4}}),
         Arm("ld", label="LD + unrated", changes=UNRATED),
         Arm("td"),
         Arm("td", {"label_weight": 1.0}, "TD + LD"),

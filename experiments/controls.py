@@ -14,7 +14,7 @@ that of TD in both regimes; LD with shuffled targets loses 0.1. README.md beside
 intervals.
 """
 
-from tdrec.study_plan import Arm, Study
+from tdrec.studies.plan import Arm, Study
 
 WIDE = 513
 """Hidden units with which FD's two encoders have the parameters of TD's four modules."""

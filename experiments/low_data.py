@@ -10,11 +10,10 @@ are tuned (`--method=scratch,ld --trials=20`) LD +4.79%, +3.84%, +2.08% and +0.3
 has intervals.
 """
 
-from tdrec.config import METHODS
-from tdrec.study_plan import Arm, Study
+from tdrec.studies.plan import ALL_ARMS, Study
 
 STUDY = Study(
     "Students of few rows",
-    [Arm(method) for method in METHODS],
+    ALL_ARMS,
     {f"{percent}% of the rows": {"rows": percent / 100} for percent in (5, 10, 25, 100)},
 )

@@ -10,16 +10,15 @@ the teacher that never saw the genre, against scratch: strong, LD -9.67%, Hybrid
 beside this file has intervals.
 """
 
-from tdrec.config import METHODS
-from tdrec.study_plan import Arm, Study
+from tdrec.studies.plan import ALL_ARMS, Study
 
 STUDY = Study(
     "Teachers that do not fit",
-    [Arm(method) for method in METHODS],
+    ALL_ARMS,
     {
         "good teacher": {},
-        "teacher without the genre's rows": {"teacher_rows": "other genres"},
-        "under-trained teacher": {"teacher_epochs": 1, "teacher_learning_rate": 1e-4},
-        "teacher of noisy ratings": {"teacher_noise": 1.0},
+        "teacher without the genre's rows": {"teacher": {"rows": "other genres"}},
+        "under-trained teacher": {"teacher": {"epochs": 1, "learning_rate": 1e-4}},
+        "teacher of noisy ratings": {"teacher": {"noise": 1.0}},
     },
 )

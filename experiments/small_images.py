@@ -11,14 +11,10 @@ alone and, where the teacher has the task's labels, with label distillation adde
 this file has the cost and the figures last obtained.
 """
 
-from tdrec.config import METHODS
-from tdrec.study_plan import Arm, ImageStudy
+from tdrec.studies.plan import ALL_ARMS, Arm, Study
 
-STUDY = ImageStudy(
+STUDY = Study(
     "Few images and other labels",
-    ["cifar10:few", "cifar10:where"],
-    [
-        *(Arm(method) for method in METHODS),
-        Arm("td", {"label_weight": 3.0}, "TD + LD"),
-    ],
+    [*ALL_ARMS, Arm("td", {"label_weight": 3.0}, "TD + LD")],
+    tasks=["cifar10:few", "cifar10:where"],
 )

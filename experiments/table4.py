@@ -9,8 +9,7 @@ this file says what was run.
 Source: "Talking Models", arXiv 2310.03188, Table 4 and appendix 6.5.
 """
 
-from tdrec.config import METHODS
-from tdrec.image_config import DATA_SETS
-from tdrec.study_plan import Arm, ImageStudy
+from tdrec.tasks.images.config import DATA_SETS
+from tdrec.studies.plan import ALL_ARMS, Study
 
-STUDY = ImageStudy("All methods on images", DATA_SETS, [Arm(method) for method in METHODS], "b32")
+STUDY = Study("All methods on images", ALL_ARMS, tasks=DATA_SETS, presets=["b32"])

@@ -9,7 +9,7 @@ strong one. README.md beside this file has intervals.
 Source: "Talking Models", arXiv 2310.03188, Tables 2 and 5.
 """
 
-from tdrec.study_plan import Arm, Study
+from tdrec.studies.plan import Arm, Study
 
 STUDY = Study(
     "Rounds of communication",

@@ -7,12 +7,12 @@ What it needs is as in table4.py.
 Source: "Talking Models", arXiv 2310.03188, Table 6 and appendix 6.5.
 """
 
-from tdrec.image_config import DATA_SETS
-from tdrec.study_plan import Arm, ImageStudy
+from tdrec.tasks.images.config import DATA_SETS
+from tdrec.studies.plan import Arm, Study
 
-STUDY = ImageStudy(
+STUDY = Study(
     "Rounds of communication on images",
-    DATA_SETS,
     [Arm("scratch"), *(Arm("td", {"rounds": k}) for k in range(3))],
-    "b32",
+    tasks=DATA_SETS,
+    presets=["b32"],
 )

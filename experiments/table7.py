@@ -9,7 +9,7 @@ README.md beside this file has intervals.
 Source: "Talking Models", arXiv 2310.03188, Table 7.
 """
 
-from tdrec.study_plan import Arm, Study
+from tdrec.studies.plan import Arm, Study
 
 STUDY = Study(
     "TD without its consistency losses",

@@ -12,7 +12,7 @@ README.md beside this file has intervals.
 Source: "Talking Models", arXiv 2310.03188, Table 8 and the appendix on its ablations.
 """
 
-from tdrec.study_plan import Arm, Study
+from tdrec.studies.plan import Arm, Study
 
 STUDY = Study(
     "Noise, and encoders and decoders trained separately",

@@ -8,17 +8,17 @@ without it encoder and decoder are hard to train". It does not say how strong th
 Source: "Talking Models", arXiv 2310.03188, Table 9 and appendix 6.5.
 """
 
-from tdrec.image_config import DATA_SETS
-from tdrec.study_plan import Arm, ImageStudy
+from tdrec.tasks.images.config import DATA_SETS
+from tdrec.studies.plan import Arm, Study
 
-STUDY = ImageStudy(
+STUDY = Study(
     "Losses and noise on images",
-    DATA_SETS,
     [
         Arm("scratch"),
         Arm("td"),
         Arm("td", {"state_weight": 0.0}, "TD without L_SC"),
         Arm("td", {"noise": 0.1}, "TD with noise"),
     ],
-    "b32",
+    tasks=DATA_SETS,
+    presets=["b32"],
 )

@@ -4,6 +4,8 @@ All are interchangeable Keras layers that own what they have to learn (encoders 
 build only what their losses use. Source: "Talking Models", arXiv 2310.03188, section 3.2.
 """
 
+import contextlib
+import importlib
 from typing import Any
 
 import keras
@@ -290,11 +292,39 @@ METHODS: dict[str, type[Method]] = {
 }
 
 
-def get(name: str, /, **arguments: Any) -> Method:
-    """The method of this short name.
+def find(name: str) -> type[Method]:
+    """The class of a method.
 
     Args:
-        name: `"scratch"`, `"ld"`, `"fd"`, `"fitnet"`, `"hybrid"` or `"td"`.
+        name: `"scratch"`, `"ld"`, `"fd"`, `"fitnet"`, `"hybrid"` or `"td"`; or `"module:Class"`, a
+            `Method` of one's own.
+
+    Raises:
+        ValueError: If there is no such method; the valid names are listed.
+
+    Example:
+        >>> find("ld").__name__
+        'LabelDistillation'
+    """
+    if name in METHODS:
+        return METHODS[name]
+    module, _, attribute = name.partition(":")
+    found = None
+    with contextlib.suppress(ImportError):
+        found = getattr(importlib.import_module(module), attribute, None) if attribute else None
+    if not (isinstance(found, type) and issubclass(found, Method)):
+        raise ValueError(
+            f"`method` must be one of {', '.join(METHODS)}, or 'module:Class' of a tdrec.Method. "
+            f"Received: {name!r}."
+        )
+    return found
+
+
+def get(name: str, /, **arguments: Any) -> Method:
+    """The method of this name.
+
+    Args:
+        name: As of `find`.
         **arguments: Those of the method.
 
     Returns:
@@ -304,8 +334,7 @@ def get(name: str, /, **arguments: Any) -> Method:
         ValueError: If there is no such method; the valid names are listed.
 
     Example:
-        >>> get("td", rounds=2)
+        >>> get("td", rounds=2).rounds
+        2
     """
-    if name not in METHODS:
-        raise ValueError(f"`method` must be one of {', '.join(METHODS)}. Received: {name!r}.")
-    return METHODS[name](**arguments)
+    return find(name)(**arguments)

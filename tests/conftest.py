@@ -6,7 +6,7 @@ import os
 import pytest
 
 import small_movielens
-from tdrec.data import load
+from tdrec.data import load, split_by_time
 
 
 @pytest.fixture(scope="session")
@@ -21,12 +21,31 @@ def ratings(data):
 
 
 @pytest.fixture(scope="session")
-def cache(tmp_path_factory):
-    """The folder of trained teachers, one for all of pytest's processes."""
+def holdout(ratings):
+    return split_by_time(ratings)
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory):
+    """A folder that all of pytest's processes share."""
     base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "teachers"
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
+def cache(shared):
+    """The folder of trained teachers, and of what commands compile."""
+    folder = shared / "teachers"
     folder.mkdir(exist_ok=True)
-    return str(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def image_folder(tmp_path_factory):
+    """The folder of small images, as a command takes it."""
+    import small_images
+
+    return str(small_images.write_folder(tmp_path_factory.mktemp("images")))
 
 
 @pytest.fixture

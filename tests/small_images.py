@@ -1,9 +1,31 @@
-"""A few images as a folder of TFRecords."""
+"""A few images as a folder of TFRecords, and small models of them."""
+
+from dataclasses import replace
 
 import numpy as np
 import tensorflow as tf
 
+from tdrec.tasks.images.config import PRESETS
+
 SIZE = 8
+SMALL = replace(
+    PRESETS["tiny"],
+    image_size=SIZE,
+    teacher=replace(
+        PRESETS["tiny"].teacher,
+        vit={"patch_size": 4, "num_layers": 4, "num_heads": 2, "hidden_dim": 8, "mlp_dim": 12},
+        batch_size=20,
+        steps=4,
+    ),
+    cuts={"teacher": (2, 4), "student": (1, 2)},
+    message_dim=6,
+    hidden_dim=5,
+    batch_size=10,
+    steps=20,
+)
+TRAIN = [*range(10)] * 50 + [3, 5] * 100
+"""Labels: 50 images a class, and 150 of cats and dogs, as the tasks of CIFAR-10 need."""
+TEST = [*range(10)] * 6
 
 
 def pictures(number, size=SIZE, seed=0):
@@ -20,3 +42,11 @@ def write(path, images, labels):
             }
             example = tf.train.Example(features=tf.train.Features(feature=features))
             writer.write(example.SerializeToString())
+
+
+def write_folder(folder, test_seed=1, test_labels=TEST):
+    """Writes images of CIFAR-10's classes, which have nothing to do with their labels."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write(folder / "train.tfrecord", pictures(len(TRAIN)), TRAIN)
+    write(folder / "test.tfrecord", pictures(len(test_labels), seed=test_seed), test_labels)
+    return folder

@@ -1,10 +1,24 @@
-"""Fewer ratings, and a small folder of them in MovieLens's own form."""
+"""Fewer ratings, a small folder of them in MovieLens's own form, and small models of them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from tdrec.data import Ratings, simulate
+from tdrec.tasks.ratings.config import PRESETS, ModelConfig
+
+STRONG = PRESETS["strong"]
+SMALL = replace(
+    STRONG,
+    student=ModelConfig((8, 4), 2, 2),
+    teacher=replace(
+        STRONG.teacher, model=ModelConfig((16, 8), 4, 2, dropout=0.3), batch_size=256, epochs=2
+    ),
+    batch_size=64,
+    steps=20,
+    methods={"td": {"rounds": 1}},  # which compiles faster
+)
 
 
 def of_some_users(n: int, ratings: Ratings) -> Ratings:

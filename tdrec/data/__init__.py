@@ -2,7 +2,7 @@
 
 from tdrec.data.features import FeatureEncoder, Vocabulary
 from tdrec.data.holdout import Holdout, split_by_time
-from tdrec.data.movielens import check_source, load
+from tdrec.data.movielens import check_source, load, resolve_source
 from tdrec.data.ratings import DataError, Movies, Ratings
 from tdrec.data.simulated import simulate
 from tdrec.data.unrated import unrated_pairs
@@ -16,6 +16,7 @@ __all__ = [
     "Vocabulary",
     "check_source",
     "load",
+    "resolve_source",
     "simulate",
     "split_by_time",
     "unrated_pairs",

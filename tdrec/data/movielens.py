@@ -42,7 +42,7 @@ def load(source: str = "auto") -> Ratings:
         >>> load("simulated").name
         'simulated'
     """
-    source = _resolved(source)
+    source = resolve_source(source)
     if source == "auto":
         return _load_auto()
     if source == "simulated":
@@ -61,7 +61,7 @@ def check_source(source: str) -> None:
         DataError: if a path is missing, a TFDS configuration is unknown, or TFDS is asked for and
             not installed.
     """
-    source = _resolved(source)
+    source = resolve_source(source)
     if source in ("auto", "simulated"):
         return
     if _tfds_config(source):
@@ -73,8 +73,15 @@ def check_source(source: str) -> None:
         )
 
 
-def _resolved(source: str) -> str:
-    """The source, or what the environment variable says in place of "auto"."""
+def resolve_source(source: str) -> str:
+    """The source, or what the environment variable says in place of "auto".
+
+    Args:
+        source: as for `load`.
+
+    Raises:
+        DataError: if none is named, or the variable names no data.
+    """
     if not source.strip():
         raise DataError(
             f"The source of the data must be named. Received: {source!r}. "

@@ -134,6 +134,7 @@ class Ratings:
         scale: lowest and highest possible rating.
         name: what the data are, for reports.
         warnings: what a reader of the results must know about the data, one sentence each.
+        simulated: whether they are generated, and say nothing of real data.
 
     Raises:
         DataError: if a rule is broken.
@@ -153,6 +154,7 @@ class Ratings:
     scale: tuple[float, float]
     name: str
     warnings: tuple[str, ...] = ()
+    simulated: bool = False
 
     def __post_init__(self) -> None:
         columns: dict[str, NDArray[Any]] = {

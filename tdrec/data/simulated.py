@@ -132,6 +132,7 @@ def simulate(seed: int = 0) -> Ratings:
         ),
         scale=(1.0, 5.0),
         name="simulated",
+        simulated=True,
         warnings=(WARNING,),
     )
 

@@ -1,0 +1,164 @@
+"""What the commands do: read options, have the missing runs made, write the report."""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tdrec.cli.options import Door, Options, UsageError, help_text, read_options
+from tdrec.cli.plans import Request
+from tdrec.compilation import keep_compiled
+from tdrec.files import replace_file
+from tdrec.report.report import write_report
+from tdrec.studies.auto import Choice, choices
+from tdrec.studies.config import VALIDATION_FRACTION
+from tdrec.studies.plan import Plan
+from tdrec.studies.results import only_writer
+from tdrec.studies.runner import (
+    RESULTS,
+    Interrupted,
+    Outcome,
+    Processes,
+    Remote,
+    run_plan,
+    signals_interrupt,
+)
+from tdrec.studies.tuned_values import tuned_values_text
+
+
+def main(door: Door, argv: Sequence[str], about: str) -> int:
+    """Parses the command line, makes the runs that are missing, and writes the report.
+
+    Args:
+        door: Which command.
+        argv: The command line, program name first.
+        about: What the help begins with.
+
+    Returns:
+        The exit status: 0, 1 if jobs failed, 2 for a wrong value, 128 and a signal's number after
+        that signal, such as 130 after Ctrl-C.
+    """
+    return at_the_door(door, argv, about, lambda: _run(read_options(door, argv)))
+
+
+def at_the_door(door: Door, argv: Sequence[str], about: str, do: Callable[[], int]) -> int:
+    """Does what a command does, or says what is wrong with it.
+
+    Args:
+        door: Which command.
+        argv: The command line, program name first.
+        about: What the help begins with.
+        do: Gives the exit status.
+
+    Returns:
+        As `main`.
+    """
+    if {"-h", "--help", "-help"} & set(argv[1:]):
+        print(help_text(door, about))
+        return 0
+    try:
+        with signals_interrupt():
+            return do()
+    except (ValueError, OSError) as error:
+        print(f"tdrec: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt as interrupt:
+        print(
+            "\ntdrec: interrupted. What is finished is on disk, and the same command goes on.",
+            file=sys.stderr,
+        )
+        return interrupt.status if isinstance(interrupt, Interrupted) else 130
+
+
+def _run(options: Options) -> int:
+    keep_compiled(options.cache)
+    pool = _pool(options)
+    try:
+        request = Request(options)
+        for warning in request.warnings:
+            print(f"\n*** {warning}\n", file=sys.stderr)
+        with only_writer(options.out) as out:
+            notes: list[str] = []
+            chosen = None
+            if request.chooses:
+                print("auto: training one student of each method without the validation rows.")
+                plan = request.validation_plan()
+                found = run_plan(plan, out / "validation", options.cache, pool, _bar)
+                picked = choices(found.rows, plan.metric)
+                chosen = {choice.task: choice.method for choice in picked}
+                notes = [_note(choice, plan) for choice in picked]
+            plan = request.plan(chosen, notes)
+            outcome = run_plan(plan, out, options.cache, pool, _bar)
+            return _report(plan, outcome, options)
+    finally:
+        pool.close()
+
+
+def _pool(options: Options) -> Processes | Remote:
+    """What computes: processes of this machine, or those of a Dask cluster."""
+    if options.cluster is None:
+        processes = Processes(options.workers, options.threads)
+        if not (options.out / RESULTS).exists():
+            processes.warm_up()
+        return processes
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise UsageError(
+            "--cluster needs Dask, which is missing. Install: pip install 'tdrec[cluster]'"
+        ) from error
+    return Remote(Client(options.cluster).get_executor())
+
+
+def _bar(missing: int, planned: int) -> Any:
+    """Says how far a plan is, and shows how far it gets."""
+    from tqdm import tqdm
+
+    print(f"{planned - missing} of {planned} runs are done already; {missing} to go.")
+    return tqdm(total=missing, unit="run", leave=False, disable=not missing)
+
+
+def _note(choice: Choice, plan: Plan) -> str:
+    """What a reader must know of a method that was chosen on validation rows."""
+    known = {label: value for label, value in choice.values.items() if value is not None}
+    shown = {k: "diverged" if v is None else f"{v:.4f}" for k, v in choice.values.items()}
+    best = known[choice.label] == (min if plan.metric.sign < 0 else max)(known.values())
+    why = "as best" if best else "since none is shown to be better"
+    return (
+        f"For {choice.task} auto chose {choice.label}, {why} by the {plan.metric.title} on the "
+        f"latest {VALIDATION_FRACTION:.0%} of the training rows (over users, at one seed): "
+        f"{', '.join(f'{label} {value}' for label, value in shown.items())}."
+    )
+
+
+def _report(plan: Plan, outcome: Outcome, options: Options) -> int:
+    """Writes the report and what was tuned, and prints what came of it."""
+    for failure in outcome.failures:
+        print(f"tdrec: {failure}", file=sys.stderr)
+    if not outcome.rows:
+        return 1
+    if any(row.tuned and row.validation for row in outcome.rows):
+        replace_file(options.out / "tuned.json", tuned_values_text(outcome.rows))
+    notes = list(plan.notes)
+    if outcome.others:
+        notes.append(
+            f"{outcome.others} rows of {RESULTS} have another configuration, other data or were "
+            "made by other code, and are not shown."
+        )
+    task = type(plan.units[0].task)
+    written = write_report(
+        options.out,
+        outcome.rows,
+        title=plan.title,
+        command=options.command,
+        notes=notes,
+        metric=plan.metric,
+        parts=task.parts,
+        summary_parts=task.summary_parts,
+        means=task.means,
+        planned=sum(1 for _ in plan.runs()),
+    )
+    diverged = sum(row.status == "diverged" for row in outcome.rows)
+    if diverged:
+        print(f"{diverged} of {len(outcome.rows)} runs diverged; the report shows them.")
+    print("\n".join(str(path) for path in written))
+    return int(bool(outcome.failures))

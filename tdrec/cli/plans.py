@@ -1,0 +1,345 @@
+"""Plans: what options come to, on data that were looked at."""
+
+import importlib.util
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from tdrec.cli.options import AUTO, Options, UsageError
+from tdrec.data import Ratings, check_source, load, resolve_source, split_by_time
+from tdrec.data.images import check_image_source
+from tdrec.studies.arm import METHODS, Arm
+from tdrec.studies.config import VALIDATION_FRACTION, Config
+from tdrec.studies.plan import Plan, Study, arms_of, find, make_plan
+from tdrec.studies.task import Task
+from tdrec.studies.tuned_values import DEFAULT, TunedValues, read_tuned_values
+from tdrec.tasks.genre import GenreTask
+from tdrec.tasks.image import ImageTask, checkpoint_hash
+from tdrec.tasks.images.config import LABELS
+from tdrec.tasks.images.config import PRESETS as IMAGE_PRESETS
+from tdrec.tasks.ratings.config import PRESETS, RatingConfig
+
+KNOWN_GENRES = (
+    *("Action", "Adventure", "Animation", "Children", "Children's", "Comedy", "Crime"),
+    *("Documentary", "Drama", "Fantasy", "Film-Noir", "Horror", "IMAX", "Musical", "Mystery"),
+    *("Romance", "Sci-Fi", "Thriller", "Unknown", "War", "Western", "unknown"),
+)
+"""The genres of all MovieLens data sets: any other word is refused before data are looked for."""
+
+MIN_TEST_ROWS = 20
+"""Evaluation rows below which a genre's RMSE says nothing."""
+
+DENSE_TEST_ROWS = 500
+"""`--genre=all` takes the genres with more evaluation rows than this, as the paper does."""
+
+TITLES = {
+    "genre": "Students by genre: what distillation gave",
+    "task": "Students of image tasks: what distillation gave",
+}
+"""What the report of a command line is headed with, by the kind of its tasks."""
+
+
+class Request:
+    """What options come to, with the data looked at.
+
+    Args:
+        options: What was asked for.
+
+    Raises:
+        UsageError: For what cannot be done with these data.
+        DataError: If the data are missing or break a rule.
+        ValueError: For a study, a file of tuned values or a configuration that is wrong.
+
+    Attributes:
+        options: As given.
+        study: What is compared.
+        name: Of the plan.
+        tasks: In the order of tables.
+        presets: The configurations to start from.
+        tuned: The tuned values to use; None for none.
+        warnings: What a reader must know of the data.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.name = "run"
+        self._study: Study | None = None
+        if options.study:
+            self.name, self._study = find(options.study)
+        tasks = self._study.tasks if self._study else ()
+        named = [task for task in tasks if isinstance(task, str)]
+        own = [task for task in tasks if isinstance(task, Task)]
+        self.tasks: Sequence[Task] = ()
+        self.presets: Mapping[str, Any] = {}
+        self.tuned: TunedValues | None = None
+        self.warnings: tuple[str, ...] = ()
+        if options.tasks or named:
+            self._of_images(options.tasks or tuple(named))
+        elif own:
+            self._of_own(own)
+        else:
+            self._of_genres()
+        self.study = self._study or Study(TITLES[self.tasks[0].kind], self._arms())
+        if self._study and options.methods:
+            if AUTO in options.methods:
+                raise UsageError(f"a study compares: it has no --method={AUTO}.")
+            self.study = replace(self.study, arms=arms_of(self.study.arms, options.methods))
+        if options.trials:
+            self._check_tuning()
+
+    @property
+    def chooses(self) -> bool:
+        """Whether methods are chosen on validation rows, `--method=auto`."""
+        return AUTO in self.options.methods
+
+    def validation_plan(self) -> Plan:
+        """What auto compares: each method once, on training rows alone."""
+        arms = [Arm(method, self.options.arguments.get(method, {})) for method in METHODS]
+        study = Study("Validation", arms)
+        tasks = [task.earlier() for task in self.tasks]
+        plan = make_plan(*(study, tasks, self.presets), name="auto", seeds=1, values=self._values())
+        students = tuple(unit for unit in plan.units if unit.arm.is_student)
+        return replace(plan, units=students)
+
+    def plan(self, chosen: Mapping[str, str] | None = None, notes: Sequence[str] = ()) -> Plan:
+        """The plan.
+
+        Args:
+            chosen: By task, the method that auto has chosen. Default None.
+            notes: Further sentences for the report.
+        """
+        arms = None
+        if chosen is not None:
+            arms = {task: self._arms([method]) for task, method in chosen.items()}
+        study = replace(self.study, notes=[*self.study.notes, *self._notes(), *notes])
+        return make_plan(
+            *(study, self.tasks, self.presets),
+            name=self.name,
+            seeds=self.options.seeds,
+            trials=self.options.trials,
+            values=self._values(),
+            arms=arms,
+            keep=self.options.study is None,
+        )
+
+    def _arms(self, further: Sequence[str] = ()) -> list[Arm]:
+        """The methods of the command line, scratch always among them, in the order of tables."""
+        asked = [name for name in self.options.methods or ("td",) if name != AUTO]
+        if not isinstance(self.tasks[0], GenreTask) and "td" in asked:
+            asked = [*asked, *METHODS]  # with all that it is to be compared with
+        names = {"scratch", *asked, *further}
+        known = [*METHODS, *sorted(names - set(METHODS))]
+        return [Arm(name, self.options.arguments.get(name, {})) for name in known if name in names]
+
+    def _of_own(self, tasks: Sequence[Task]) -> None:
+        """Tasks that a study's file defines."""
+        self.tasks = tasks
+        self._take_presets(tasks[0].presets, list(tasks[0].presets)[:1])
+
+    def _of_genres(self) -> None:
+        options = self.options
+        asked = options.genre or ("top8" if options.study else "Drama")
+        check_genres(asked)
+        check_source(options.data)
+        ratings = load(options.data)
+        self.warnings = ratings.warnings
+        source = "simulated" if ratings.simulated else resolve_source(options.data)
+        source = "tfds" if source == "auto" else source
+        self.tasks = [GenreTask(name, source) for name in find_genres(asked, ratings)]
+        if self.chooses:
+            check_validation_rows([task.name for task in self.tasks], ratings)
+        self._take_presets(PRESETS, list(PRESETS) if options.study else ["strong"])
+        self.tuned = self._tuned_values(ratings)
+        check_td(next(iter(self.presets.values())), options.arguments)
+
+    def _of_images(self, names: Sequence[str]) -> None:
+        options = self.options
+        if self.chooses:
+            raise UsageError(f"--task has no --method={AUTO}: name methods, or 'all'.")
+        if options.trials and options.study is None:
+            raise UsageError("--task has no --trials: images are trained with their defaults.")
+        self.options = options = replace(options, trials=0)
+        self._take_presets(IMAGE_PRESETS, ["tiny"])
+        for preset in self.presets.values():
+            if options.checkpoint is None and not preset.teacher.steps:
+                raise UsageError(
+                    f"The preset {preset.preset} is for published weights. Received: no --teacher. "
+                    "Name a folder with config.json and model.safetensors, or an .npz file."
+                )
+        if options.checkpoint is not None:
+            digest = checkpoint_hash(options.checkpoint)
+            self.presets = {
+                name: replace(preset, checkpoint=digest) for name, preset in self.presets.items()
+            }
+        sources = _image_sources(options.data, dict.fromkeys(LABELS[name].data for name in names))
+        self.tasks = [
+            ImageTask(name, sources[LABELS[name].data], options.checkpoint, options.validation)
+            for name in names
+        ]
+        check_td(next(iter(self.presets.values())), options.arguments)
+
+    def _take_presets(self, known: Mapping[str, Config], default: Sequence[str]) -> None:
+        """The presets that were asked for, otherwise the study's, with what flags change."""
+        options = self.options
+        names = options.presets or (tuple(self._study.presets) if self._study else ()) or default
+        if unknown := [name for name in names if name not in known]:
+            flag = "--regimes" if options.study and known is PRESETS else "--preset"
+            raise UsageError(
+                f"{flag} must name {', '.join(known)}. Received: {', '.join(unknown)}."
+            )
+        presets = {name: replace(known[name], **options.training) for name in names}
+        if options.wide:
+            presets = {name: _widened(preset) for name, preset in presets.items()}
+        self.presets = presets
+
+    def _tuned_values(self, ratings: Ratings) -> TunedValues | None:
+        """The tuned values to use; None where there are none for these data and these flags."""
+        options, path = self.options, self.options.tuned
+        if options.study or path == "none" or (path is None and not DEFAULT.is_file()):
+            return None
+        tuned = read_tuned_values(path or DEFAULT)
+        changed = ["batch_size"] if "batch_size" in options.training else []
+        if changed := [*changed, *(["embeddings"] if options.wide else [])]:
+            if path is None:
+                return None
+            raise UsageError(
+                "--tuned has values that were chosen with the default batches and embeddings. "
+                f"Received: --{' and --'.join(changed)} beside it. Leave one of them out."
+            )
+        (preset,) = self.presets
+        if tuned.data == ratings.fingerprint and preset in tuned.tuned:
+            return tuned
+        if path is None:
+            return None
+        raise UsageError(
+            "--tuned must name values that were chosen on the same data and in the same regime. "
+            f"Received: {path}, of {', '.join(tuned.tuned) or 'no regime'} and data "
+            f"{tuned.data[:12]}, for {preset} and {ratings.fingerprint[:12]}. Write --tuned=none."
+        )
+
+    def _values(self) -> dict[tuple[str, str, str], Mapping[str, float]]:
+        if self.tuned is None:
+            return {}
+        given = set(self.options.training)
+        return {k: v for name in self.presets for k, v in self.tuned.of_preset(name, given).items()}
+
+    def _check_tuning(self) -> None:
+        """Refuses to tune what has nothing to tune, or without Optuna."""
+        if not any(preset.space("scratch") for preset in self.presets.values()):
+            if "trials" in self.options.command:
+                raise UsageError("These tasks have nothing to tune. Write --trials=0.")
+            self.options = replace(self.options, trials=0)
+        elif not importlib.util.find_spec("optuna"):
+            raise UsageError(
+                "tuning needs Optuna, which is missing. Install: pip install 'tdrec[study]'. Or "
+                "train with the defaults: --trials=0"
+            )
+
+    def _notes(self) -> list[str]:
+        """What a reader must know of the values that were used, and of what was left out."""
+        notes = []
+        if self.tuned is not None:
+            notes.append(
+                f"Tuned values from {self.tuned.path} are used where no flag says otherwise; pairs "
+                "of genre and method without any have the defaults. --tuned=none turns them off."
+            )
+        for task in self.tasks:
+            if left := [arm.name for arm in self.study.arms if not task.runs(arm)]:
+                notes.append(
+                    f"Left out on {task.name}: {', '.join(left)}. The teacher does not predict "
+                    "these labels, and so has no predictions of them to distil."
+                )
+        if self.options.validation:
+            notes.append(
+                "Validation: evaluated on a tenth of the training images, which neither teacher "
+                "nor students were trained on. These figures are to choose values by, not to "
+                "report."
+            )
+        return notes
+
+
+def check_genres(text: str) -> None:
+    """Refuses what is no genre of any MovieLens data set."""
+    for name in () if text in ("all", "top8") else _listed(text):
+        if name not in KNOWN_GENRES:
+            raise UsageError(
+                f"--genre must name {', '.join(KNOWN_GENRES)}, 'top8' or 'all'. Received: {name!r}."
+            )
+
+
+def find_genres(text: str, ratings: Ratings) -> tuple[str, ...]:
+    """The genres that were asked for, in the order of their training rows."""
+    holdout = split_by_time(ratings)
+    train, test = holdout.train.genre_counts(), holdout.test.genre_counts()
+    by_density = sorted(train, key=lambda g: (-train[g], g))
+    if text in ("all", "top8"):
+        dense = [g for g in by_density if test[g] > DENSE_TEST_ROWS]
+        names = dense[:8] if text == "top8" else dense
+        if not names:
+            raise UsageError(
+                f"--genre={text} takes genres with more than {DENSE_TEST_ROWS} evaluation rows. "
+                f"Received: data whose largest has {max(test.values())}. Name the genres."
+            )
+        return tuple(names)
+    asked = _listed(text)
+    for name in asked:
+        if name not in test:
+            raise UsageError(
+                f"--genre must name {', '.join(by_density)}, 'top8' or 'all'. Received: {name!r}."
+            )
+        if test[name] < MIN_TEST_ROWS or not train[name]:
+            usable = [g for g in by_density if test[g] >= MIN_TEST_ROWS and train[g]]
+            raise UsageError(
+                f"A genre needs {MIN_TEST_ROWS} evaluation rows and a training row. Received: "
+                f"{name!r} with {test[name]} and {train[name]}. Large enough: {', '.join(usable)}."
+            )
+    return tuple(g for g in by_density if g in asked)
+
+
+def check_validation_rows(genres: Sequence[str], ratings: Ratings) -> None:
+    """Refuses to choose a method for a genre on too few rows."""
+    earlier = split_by_time(split_by_time(ratings).train, VALIDATION_FRACTION)
+    train, validation = earlier.train.genre_counts(), earlier.test.genre_counts()
+    for genre in genres:
+        if validation[genre] < MIN_TEST_ROWS or not train[genre]:
+            raise UsageError(
+                f"--method=auto needs {MIN_TEST_ROWS} validation rows of a genre, and training "
+                f"rows before them. Received: {genre!r} with {validation[genre]} and "
+                f"{train[genre]}. Name a method."
+            )
+
+
+def check_td(config: Config, arguments: Mapping[str, Mapping[str, float]]) -> None:
+    """Refuses TD without a loss of its own."""
+    found = {**config.arguments("td"), **arguments.get("td", {})}
+    if not any(found[name] for name in ("message_weight", "state_weight")) and not (
+        found["rounds"] and found["interaction_weight"]
+    ):
+        raise UsageError(f"td must keep at least one of its losses. Received: {found}.")
+
+
+def _image_sources(data: str, names: Mapping[str, None]) -> dict[str, str]:
+    """Where each data set is."""
+    if data in ("auto", "tfds"):
+        sources = {name: f"tfds:{name}" for name in names}
+    elif len(names) > 1:
+        raise UsageError(
+            f"--data is of one data set. Received: {data} for {', '.join(names)}. Name the tasks "
+            "of one of them by --task."
+        )
+    else:
+        sources = dict.fromkeys(names, data)
+    for source in sources.values():
+        check_image_source(source)
+    return sources
+
+
+def _widened(config: Any) -> RatingConfig:
+    """With embeddings as wide as the teacher's."""
+    teacher = config.teacher.model
+    wide = replace(config.student, id_dim=teacher.id_dim, text_dim=teacher.text_dim)
+    return replace(config, student=wide)
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())

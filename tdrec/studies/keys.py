@@ -1,0 +1,74 @@
+"""Keys: hashes by which results and cached models are known, of the code that makes them too."""
+
+import ast
+import hashlib
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import tdrec
+
+_ROOT = Path(tdrec.__file__).parent
+_DECIDES_NOTHING = (
+    *("cli", "report", "export", "integrations", "run.py", "study.py", "doctor.py"),
+    *("tasks/genre_report.py", "tasks/image_report.py", "tasks/paper_tables.py"),
+)
+"""What of tdrec no figure depends on: it comes after the runs, or is not part of them."""
+
+
+def key_of(*parts: Any) -> str:
+    """A hash of what decides something.
+
+    Args:
+        parts: Anything that JSON can write.
+
+    Returns:
+        16 hexadecimal digits.
+
+    Example:
+        >>> key_of("Drama", {"rounds": 2}) == key_of("Drama", {"rounds": 2})
+        True
+    """
+    text = json.dumps(parts, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@cache
+def code_version(*names: str) -> str:
+    """A hash of tdrec's code, so that what older code has made is not taken for what this makes.
+
+    Comments and docstrings have no part in it.
+
+    Args:
+        names: Files and packages below `tdrec/` that decide, such as `"data"`. Default: all but
+            what shows and exports results.
+
+    Returns:
+        16 hexadecimal digits.
+    """
+    kept = []
+    for path in sorted(_ROOT.rglob("*.py")):
+        name = path.relative_to(_ROOT).as_posix()
+        decides = not name.startswith(_DECIDES_NOTHING) if not names else name.startswith(names)
+        if decides:
+            kept.append([name, _bare(path.read_text(encoding="utf-8"))])
+    return key_of(kept)
+
+
+def _bare(source: str) -> str:
+    """The source without comments and docstrings."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [each for each in body if not _is_text(each)]  # type: ignore[attr-defined]
+    return ast.dump(tree)
+
+
+def _is_text(node: Any) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )

@@ -1,0 +1,391 @@
+"""Runner: has the missing runs of a plan computed, and writes what they give, row by row.
+
+Workers compute, this process writes. Jobs go to processes of this machine, or to any
+`concurrent.futures.Executor`, such as that of a Dask cluster, whose business scheduling then is. A
+job whose worker is lost is tried again with the runs that it still owes.
+"""
+
+import json
+import shutil
+import signal
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    CancelledError,
+    Executor,
+    Future,
+    ThreadPoolExecutor,
+    wait,
+)
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tdrec.files import TEMPORARY, replace_file
+from tdrec.studies.config import Config
+from tdrec.studies.plan import Plan, Run
+from tdrec.studies.results import appending, read_lines, read_rows
+from tdrec.studies.row import Row
+from tdrec.studies.task import Task
+from tdrec.studies.worker import Job, JobFailed, Record, collect, start, work
+
+RESULTS, TRIALS = "results.jsonl", "trials.jsonl"
+"""The rows, and the finished trials of searches, in a folder of results."""
+
+TRIES = 3
+"""How often a job is tried whose worker is lost before it gives anything."""
+
+UNITS_OF_A_PROCESS = 16
+"""So many a lone process does before another is started: TensorFlow keeps what it compiled, some 55
+MB a step."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a plan.
+
+    Attributes:
+        rows: The plan's, in its order; of a plan that is not finished those that are there.
+        others: How many rows of the file are of another plan.
+        failures: What is missing and why, for jobs that raised or lost their workers.
+    """
+
+    rows: tuple[Row, ...]
+    others: int
+    failures: tuple[str, ...]
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal that asks the process to end.
+
+    Attributes:
+        status: The exit status that says so, 128 and the signal's number.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.status = 128 + number
+
+
+@contextmanager
+def signals_interrupt() -> Iterator[None]:
+    """Has SIGTERM and SIGHUP raise `Interrupted`, as Ctrl-C raises KeyboardInterrupt."""
+
+    def interrupt(number: int, frame: Any) -> None:
+        raise Interrupted(number)
+
+    is_main = threading.current_thread() is threading.main_thread()  # another is told of none
+    numbers = (signal.SIGTERM, signal.SIGHUP) if is_main else ()
+    old = {number: signal.signal(number, interrupt) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
+
+
+class Processes:
+    """Processes of this machine, one a job, whose records are taken as they come.
+
+    Args:
+        workers: How many at a time.
+        threads: Of each: 1, or None for the machine's.
+    """
+
+    def __init__(self, workers: int, threads: int | None) -> None:
+        self.workers = workers
+        self.threads = threads
+        self._pool = ThreadPoolExecutor(workers)
+        self._live: set[Any] = set()
+        self._waiting: list[Any] = []
+
+    def warm_up(self) -> None:
+        """Starts the first process while there is no job for it yet."""
+        self._waiting.append(self._started())
+
+    def submit(self, job: Job, take: Callable[[Record], None]) -> "Future[list[Record]]":
+        """Has a job computed; `take` is given each record."""
+        return self._pool.submit(self._compute, job, take)
+
+    def close(self) -> None:
+        """Ends all processes."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        for process in tuple(self._live):
+            process.kill()
+        self._pool.shutdown()
+
+    def _started(self) -> Any:
+        process = start(self.threads)
+        self._live.add(process)
+        return process
+
+    def _compute(self, job: Job, take: Callable[[Record], None]) -> list[Record]:
+        process = self._waiting.pop() if self._waiting else self._started()
+        try:
+            for record in work(job, process):
+                take(record)
+        finally:
+            self._live.discard(process)
+        return []
+
+
+class Remote:
+    """An executor of other machines: it gives the records of a job when the job has ended.
+
+    Args:
+        executor: Such as `distributed.Client(address).get_executor()`.
+    """
+
+    threads = 1
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+        self._futures: list[Future[list[Record]]] = []
+
+    def submit(self, job: Job, take: Callable[[Record], None]) -> "Future[list[Record]]":
+        """Has a job computed."""
+        future = self._executor.submit(collect, job)
+        self._futures.append(future)
+        return future
+
+    def close(self) -> None:
+        """Gives up what is not done."""
+        for future in self._futures:
+            future.cancel()
+        self._executor.shutdown(wait=False)
+
+
+def run_plan(
+    plan: Plan,
+    out: Path,
+    cache: Path,
+    pool: "Processes | Remote",
+    progress: Callable[[int, int], Any] | None = None,
+) -> Outcome:
+    """Makes the runs that `out/results.jsonl` does not have yet.
+
+    Args:
+        plan: What is to be run.
+        out: A folder that this process alone writes to (`results.only_writer`).
+        cache: Where teachers are kept.
+        pool: `Processes` of this machine; or `Remote`, any executor, whose workers can import tdrec
+            and find the data at the same place; they need no common disk.
+        progress: Of the numbers of missing and of all runs makes a context, such as a bar of tqdm,
+            whose `update` is called with 1 for each run that is done. Default None: none is shown.
+
+    Returns:
+        The `Outcome`.
+
+    Raises:
+        ValueError: If a line of the results cannot be read.
+
+    Example:
+        >>> with only_writer("results") as out:
+        ...     outcome = run_plan(plan, out, cache, Processes(workers=2, threads=1))
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    rows = {row.key: row for row in read_rows(out / RESULTS)}
+    runs = list(plan.runs())
+    missing = [run for run in runs if run.key not in rows]
+    bar = progress(len(missing), len(runs)) if progress else nullcontext()
+    failures: tuple[str, ...] = ()
+    if missing:
+        with ExitStack() as files:
+            known = read_lines(out / TRIALS, json.loads)
+            trials = any(run.unit.trials for run in missing)
+            writer = _Writer(out, files, trials, files.enter_context(bar))
+            scratch = out / TEMPORARY.format("scratch")
+            scratch.mkdir(exist_ok=True)
+            files.callback(shutil.rmtree, scratch, ignore_errors=True)
+            scheduler = _Scheduler(plan, pool, cache, writer, scratch, known)
+            scheduler.make_teachers(missing)
+            failures = scheduler.make_rows(missing)
+        rows |= {row.key: row for row in writer.rows}
+    keys = {run.key for run in runs}
+    return Outcome(
+        rows=tuple(rows[run.key] for run in runs if run.key in rows),
+        others=len(set(rows) - keys),
+        failures=failures,
+    )
+
+
+class _Writer:
+    """Writes what workers give: rows, students, trials."""
+
+    def __init__(self, out: Path, files: ExitStack, trials: bool, bar: Any) -> None:
+        self.rows: list[Row] = []
+        self._out = out
+        self._bar = bar
+        self._lock = threading.Lock()
+        self._rows = files.enter_context(appending(out / RESULTS))
+        self._trials = files.enter_context(appending(out / TRIALS)) if trials else None
+
+    def take(self, record: Record) -> None:
+        """Writes a record; it is on disk when this returns."""
+        with self._lock:
+            if record.kind == "trial" and self._trials:
+                self._trials(json.dumps({"unit": record.name, "trial": record.text}))
+            elif record.row is not None:
+                row = self._saved(record.row, record.files)
+                self._rows(row.to_json())
+                self.rows.append(row)
+                if self._bar is not None:
+                    self._bar.update(1)
+
+    def _saved(self, row: Row, files: Mapping[str, bytes]) -> Row:
+        """The row with its student's file, which is written before it."""
+        if not files:
+            return row
+        parts = [row.task, row.label, f"seed{row.seed}", row.preset, row.setting, row.key[:8]]
+        name = "-".join(part for part in parts if part)
+        safe = "".join(c if c.isalnum() or c in "-_=.+" else "-" for c in name)
+        paths = {suffix: self._out / "students" / f"{safe}{suffix}" for suffix in files}
+        for suffix, content in files.items():
+            replace_file(paths[suffix], content)
+        model = paths[".keras"].relative_to(self._out)
+        return replace(row, model=model.as_posix(), model_bytes=len(files[".keras"]))
+
+
+class _Scheduler:
+    """Turns missing runs into jobs, and has them done."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        pool: Processes | Remote,
+        cache: Path,
+        writer: _Writer,
+        scratch: Path,
+        trials: Sequence[Mapping[str, Any]],
+    ) -> None:
+        self._plan = plan
+        self._pool = pool
+        self._cache = cache
+        self._writer = writer
+        self._scratch = scratch.resolve()
+        self._trials: dict[str, list[str]] = defaultdict(list)
+        for trial in trials:
+            self._trials[trial["unit"]].append(trial["trial"])
+
+    def make_teachers(self, runs: Sequence[Run]) -> None:
+        """Has the teachers made that are not cached, each once, before anything waits for one.
+
+        A lone process makes them as it needs them.
+        """
+        if isinstance(self._pool, Processes) and self._pool.workers == 1:
+            return
+        missing = {
+            name: teacher
+            for name, teacher in self._teachers(runs).items()
+            if not (self._cache / name).exists()
+        }
+        self._do([self._job([], [teacher]) for teacher in missing.values()])
+
+    def make_rows(self, runs: Sequence[Run]) -> tuple[str, ...]:
+        """Has the runs made; gives what failed."""
+        groups: dict[Any, list[Run]] = defaultdict(list)
+        for run in runs:
+            groups[run.unit.preset, run.unit.setting, run.unit.task.name].append(run)
+        jobs = list(groups.values())
+        if isinstance(self._pool, Processes):
+            if self._pool.workers == 1:
+                jobs = _joined(jobs)
+            elif len(jobs) < self._pool.workers:  # better apart than idle
+                units: dict[str, list[Run]] = defaultdict(list)
+                for run in runs:
+                    units[run.unit.key].append(run)
+                jobs = list(units.values())
+        return self._do([self._job(job) for job in jobs])
+
+    def _teachers(self, runs: Sequence[Run]) -> dict[str, tuple[Task, Config]]:
+        """Task and configuration of each teacher that runs need, by its file's name."""
+        found = {}
+        for unit in {run.unit.key: run.unit for run in runs}.values():
+            for task in (unit.task, unit.task.earlier()) if unit.trials else (unit.task,):
+                if name := task.teacher_file(unit.config):
+                    found[name] = (task, unit.config)
+        return found
+
+    def _job(self, runs: Sequence[Run], teachers: Sequence[tuple[Task, Config]] = ()) -> Job:
+        remote = isinstance(self._pool, Remote)
+        needed = [self._cache / name for name in self._teachers(runs)] if remote else []
+        units = {run.unit.key for run in runs if run.unit.trials}
+        return Job(
+            study=self._plan.name,
+            data=self._plan.data,
+            teachers=teachers,
+            runs=runs,
+            trials={unit: tuple(self._trials[unit]) for unit in units},
+            keep=self._plan.keep,
+            cache=None if remote else self._cache,
+            files={path.name: path.read_bytes() for path in needed if path.exists()},
+            scratch=None if remote else self._scratch,
+            threads=self._pool.threads,
+        )
+
+    def _take(self, record: Record) -> None:
+        """Has a record written, and takes note of it."""
+        self._writer.take(record)
+        if record.kind == "trial":
+            self._trials[record.name].append(record.text)
+        for name, content in record.files.items() if record.kind == "file" else ():
+            replace_file(self._cache / name, content)
+
+    def _do(self, jobs: Sequence[Job]) -> tuple[str, ...]:
+        """Has jobs done, those again whose worker was lost; gives what failed."""
+        failures: list[str] = []
+        waiting = {self._pool.submit(job, self._take): (job, 1) for job in jobs}
+        while waiting:
+            done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+            for future in done:
+                job, tries = waiting.pop(future)
+                try:
+                    for record in future.result():
+                        self._take(record)
+                    continue
+                except CancelledError:  # the pool was closed
+                    raise
+                except JobFailed as error:
+                    failures.append(f"{_named(job)}: {error}")
+                    continue
+                except Exception as error:  # a lost worker, as this or another executor says it
+                    lost = error
+                written = {row.key for row in self._writer.rows}
+                left = [run for run in job.runs if run.key not in written]
+                progress = len(left) < len(job.runs) or self._trials_of(left) > _trials_in(job)
+                tries = 1 if progress else tries + 1
+                if tries > TRIES:
+                    failures.append(f"{_named(job)}: lost {TRIES} times: {lost}")
+                else:
+                    again = replace(self._job(left, job.teachers), attempt=job.attempt + 1)
+                    waiting[self._pool.submit(again, self._take)] = (again, tries)
+        return tuple(failures)
+
+    def _trials_of(self, runs: Sequence[Run]) -> int:
+        return sum(len(self._trials[key]) for key in {run.unit.key for run in runs})
+
+
+def _trials_in(job: Job) -> int:
+    return sum(len(trials) for trials in job.trials.values())
+
+
+def _named(job: Job) -> str:
+    """What a job was about, in words."""
+    found = dict.fromkeys((run.unit.task.name, run.unit.arm.name) for run in job.runs)
+    found |= dict.fromkeys((task.name, "its teacher") for task, _ in job.teachers)
+    return ", ".join(f"{label} on {task}" for task, label in found)
+
+
+def _joined(groups: Sequence[list[Run]]) -> list[list[Run]]:
+    """Groups in which a lone process does as many units as it should."""
+    found: list[list[Run]] = []
+    for group in groups:
+        both = [*(found[-1] if found else ()), *group]
+        if found and len({run.unit.key for run in both}) <= UNITS_OF_A_PROCESS:
+            found[-1] = both
+        else:
+            found.append(group)
+    return found

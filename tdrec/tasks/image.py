@@ -1,0 +1,115 @@
+"""Labels of images, all of a data set or a few with labels of their own."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+from tdrec.quiet import quiet_tensorflow
+from tdrec.studies.arm import Arm
+from tdrec.studies.keys import code_version, key_of
+from tdrec.studies.metric import ACCURACY, Metric
+from tdrec.studies.row import Data
+from tdrec.studies.task import Session, Task
+from tdrec.tasks import image_report
+from tdrec.tasks.images.config import CIFAR10, LABELS, PRESETS, ImageConfig, reads_predictions
+
+_TEACHER_CODE = (
+    *("data/images.py", "data/image_subsets.py", "models/vit.py"),
+    *("tasks/distilled.py", "tasks/images/session.py"),
+)
+"""What makes a teacher."""
+
+
+@dataclass(frozen=True)
+class ImageTask(Task):
+    """Predicts the labels of images.
+
+    Args:
+        labels: A name of `LABELS`: which images, and which labels.
+        source: Where the data set's images are, as `tdrec.data.images.load_images` takes it.
+        checkpoint: A teacher's published weights, a folder or an .npz file. Default None: the
+            teacher is trained.
+        validation: Whether it knows the training images alone, and evaluates on a tenth of them.
+
+    Example:
+        >>> ImageTask("cifar10:few", "tfds:cifar10").name
+        'cifar10:few'
+    """
+
+    labels: str
+    source: str
+    checkpoint: str | None = None
+    validation: bool = False
+
+    metric: ClassVar[Metric] = ACCURACY
+    references: ClassVar[tuple[str, ...]] = ("teacher",)
+    presets: ClassVar[Mapping[str, ImageConfig]] = PRESETS
+
+    @property
+    def name(self) -> str:
+        return self.labels
+
+    @property
+    def shared(self) -> tuple[Any, ...]:
+        return LABELS[self.labels].data, self.source, self.checkpoint, self.validation
+
+    def data(self) -> Data:
+        images = self.images()
+        return Data(
+            name=images.name,
+            sha256=images.fingerprint,
+            n_train=images.n_train,
+            n_test=images.n_test,
+        )
+
+    def images(self) -> Any:
+        """The data set's images."""
+        return _images(LABELS[self.labels].data, self.source, self.validation)
+
+    def runs(self, arm: Arm) -> bool:
+        knows_labels = self.checkpoint is None and not LABELS[self.labels].classes
+        return knows_labels or not reads_predictions(arm.method, arm.arguments)
+
+    def earlier(self) -> "ImageTask":
+        return replace(self, validation=True)
+
+    def teacher_file(self, config: ImageConfig) -> str | None:
+        if self.checkpoint is not None:
+            return None
+        shape = [config.image_size, config.crop, config.dtype, asdict(config.teacher)]
+        key = key_of(self.images().fingerprint, shape, code_version(*_TEACHER_CODE))
+        return f"image-teacher-{key}.keras"
+
+    def open(self, cache: Path) -> Session:
+        from tdrec.tasks.images.session import ImageSession
+
+        return ImageSession(self.images(), cache, self.checkpoint)
+
+    @classmethod
+    def parts(cls, section: Any) -> Sequence[Any]:
+        return image_report.parts(section)
+
+
+def checkpoint_hash(checkpoint: str | Path) -> str:
+    """SHA-256 of published weights, which are part of a run's configuration.
+
+    Args:
+        checkpoint: A folder with `model.safetensors`, or an .npz file.
+    """
+    path = Path(checkpoint)
+    with (path / "model.safetensors" if path.is_dir() else path).open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+@cache
+def _images(name: str, source: str, validation: bool) -> Any:
+    with quiet_tensorflow():
+        import tensorflow  # noqa: F401
+
+        from tdrec.data.image_subsets import for_validation
+        from tdrec.data.images import load_images
+    images = replace(load_images(source, CIFAR10 if name == "cifar10" else ()), name=name)
+    return for_validation(images) if validation else images

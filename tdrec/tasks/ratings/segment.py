@@ -1,0 +1,78 @@
+"""The rows of one genre, and what its students are trained on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tdrec.data import FeatureEncoder, Ratings, unrated_pairs
+from tdrec.model_split import Trace
+from tdrec.models.id_dropout import id_variants
+from tdrec.tasks.ratings.config import RatingConfig
+from tdrec.tasks.ratings.controls import of_other_rows
+from tdrec.tasks.ratings.teacher import targets_of
+from tdrec.teacher_targets import as_tensors, attach
+
+Features = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Segment:
+    """The rows of one genre, and their features for the student and for the teacher."""
+
+    train: Ratings
+    test: Ratings
+    encoder: FeatureEncoder
+    teacher_encoder: FeatureEncoder
+    student_train: Features
+    student_test: Features
+    teacher_train: Features
+    teacher_test: Features
+
+
+def training_rows(
+    segment: Segment,
+    config: RatingConfig,
+    fields: tuple[str, ...],
+    trace_of: Callable[[Features, tuple[str, ...]], Trace],
+) -> tuple[Any, NDArray[np.float32]]:
+    """A student's inputs and targets, in all variants of id dropout.
+
+    With `config.unrated` there are rows after the ratings that nobody rated; their target is what
+    the teacher predicts.
+
+    Args:
+        segment: The genre's rows.
+        config: The configuration.
+        fields: What the method reads of the teacher's trace; with none there are ratings alone.
+        trace_of: Gives the teacher's trace of features, with the fields that are named.
+
+    Returns:
+        Inputs, which carry the teacher's targets if the method reads any, and targets of shape
+        `(variants * rows, 1)`: the variants of all rows, one after the other.
+    """
+    names = tuple(config.id_dropout)
+    variants = 2 ** len(names)
+    y = targets_of(segment.train, variants)
+    if not fields:
+        return id_variants(segment.student_train, names), y
+    mine, its = segment.student_train, segment.teacher_train
+    unrated = round(config.unrated * len(segment.train))
+    if unrated:
+        pairs = unrated_pairs(segment.train, unrated)
+        mine = _joined(mine, segment.encoder.encode(pairs))
+        its = _joined(its, segment.teacher_encoder.encode(pairs))
+    read = dict.fromkeys([*fields, "prediction"] if unrated else fields)
+    trace = trace_of(id_variants(its, names), tuple(read))
+    if config.shuffled_targets:
+        trace = of_other_rows(trace, variants)
+    if unrated:
+        predicted = np.reshape(trace.prediction, (variants, -1, 1))[:, len(segment.train) :]
+        y = np.concatenate([y.reshape(variants, -1, 1), predicted], axis=1).reshape(-1, 1)
+    return attach(id_variants(mine, names), as_tensors(trace), fields), y
+
+
+def _joined(first: Features, second: Features) -> Features:
+    return {name: np.concatenate([values, second[name]]) for name, values in first.items()}

@@ -1,0 +1,377 @@
+"""Tests of whole reports: what stands where, and that no page contradicts a comparison."""
+
+import csv
+import re
+import subprocess
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from report_pages import check_balance, markdown_tables, tables_of
+from study_rows import GENRES, make_image_rows, make_row, make_rows
+from tdrec.report import write_report
+from tdrec.report.choices import choices
+from tdrec.report.claims import OTHERS
+from tdrec.report.document import Part, Text
+from tdrec.report.section import make_sections
+from tdrec.studies.metric import ACCURACY, RMSE
+
+LABELS = ("Bias", "Teacher", "Scratch", "LD", "TD k=1", "TD k=2")
+ABOUT = {"title": "Table 3", "command": "tdrec study table3", "metric": RMSE}
+MARKS = {"better": "", "worse": "▼", "unclear": "≈", "one seed": ""}
+
+
+def small(labels=LABELS, **changes):
+    return make_rows(labels, **{"tasks": 2, "seeds": 2, "users": 30} | changes)
+
+
+def read(rows, **about):
+    """The page, its Markdown and the lines of its CSV, without figures, which take long."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        patch("tdrec.report.drawing.to_svg", lambda *_: ""),
+    ):
+        html, markdown, table = write_report(folder, rows, **(ABOUT | about))
+        with table.open(newline="") as file:
+            return html.read_text(), markdown.read_text(), list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def rows():
+    found = small(preset="paper") + small(generator=1)
+    found += small(generator=2, setting="10% of the rows", handicap=0.05)
+    lost = [i for i, row in enumerate(found) if row.label == "LD" and row.setting]
+    found[lost[-1]] = replace(found[lost[-1]], value=None, units=None, status="diverged")
+    return [row for row in found if (row.preset, row.task, row.label) != ("paper", "Drama", "LD")]
+
+
+@pytest.fixture(scope="module")
+def pages(rows, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report") / "new"
+    paths = write_report(folder, rows, notes=["Two cores."], planned=70, **ABOUT)
+    assert [path.name for path in paths] == ["report.html", "report.md", "report.csv"]
+    assert sorted(paths) == sorted(folder.iterdir())
+    return [path.read_text() for path in paths]
+
+
+def test_every_section_and_all_that_reproduces_it_is_there(rows, pages):
+    for page in pages[:2]:
+        at = [page.rindex(title) for title in ("Paper preset", "Strong preset")]
+        for text in ("Two cores.", "tdrec study table3", "ab" * 32, "abc1234", "3.11.7", "0, 1"):
+            assert text in page
+        for text in ("Rows tied at the cut", "2,000 times", "Settings of Bias", "64 runs"):
+            assert text.replace("64", str(len(rows))) in page
+        assert f"Unfinished: {len(rows)} of 70 runs are there." in page
+        assert min(at) > page.index("At a glance") > page.index("Unfinished")
+        assert page.index("What was not shown") < page.index("How to read the numbers")
+    assert all(title in pages[1] for title in ("# Strong preset: 10% of the rows", "### RMSE by"))
+
+
+def test_the_page_is_well_formed_and_needs_nothing_from_the_network(pages):
+    tags = check_balance(pages[0])
+    assert not {"script", "link", "img", "iframe"} & set(tags)
+    assert not re.search(r'(src|href)="(?!#)', pages[0]) and "@import" not in pages[0]
+    svgs = set(re.findall(r"<svg.*?</svg>", pages[0], flags=re.S))  # what is equal has equal ids
+    rest = re.sub(r"<svg.*?</svg>", "", pages[0], flags=re.S)
+    ids = re.findall(r'\bid="([^"]+)"', rest + "".join(svgs))
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r'href="#([^"]+)"', pages[0])) <= set(ids)
+    assert "prefers-color-scheme: dark" in pages[0] and "width=device-width" in pages[0]
+    assert tags.count("svg") == 3 * 6  # two differences and variants, rounds, curves and costs
+    assert "nan" not in rest.lower()
+
+
+def check_tables(rows, metric, html, markdown, lines):
+    """No mark, bold figure or word of any of the three contradicts a comparison."""
+    sections = make_sections(rows, metric)
+    of_html, of_markdown = tables_of(html), markdown_tables(markdown)
+    shown = [[[_as_markdown(cell) for cell in line] for line in table] for table in of_html]
+    plain = [[[x.strip("*_").replace("\\", "") for x in line] for line in t] for t in of_markdown]
+    plain = [[["" if line == [""] * 2 else x for x in line] for line in t] for t in plain]
+    assert shown == [[line for line in table if any(line)] for table in plain]
+    at = 0
+    if len(sections) > 1:
+        for line, section in zip(of_html[0][1:], sections, strict=True):
+            for name, cell in zip([x[0] for x in of_html[0][0][1:]], line[1:], strict=True):
+                _check(section.overall_versus("scratch", name), cell, "improvement", 2)
+        at = 1
+    for section in sections:
+        head, *body = of_html[at]
+        names = [cell[0] for cell in head[1:]]
+        assert [line[0][0] for line in body] == list(section.places)
+        for line in body:
+            for name, (first, second, bold) in zip(names, line[1:], strict=True):
+                compared = section.versus["scratch"].get((line[0][0], name))
+                mark = MARKS[compared.verdict] if compared else ""
+                assert first.endswith(mark) and (mark or not re.search("[▼≈]", first))
+                best = section.best(line[0][0], section.students)
+                assert bold == (best.name == name and len(section.students) > 1)
+                value = section.value(line[0][0], name)
+                if value and value.mean is not None:
+                    assert first.split()[0] == f"{value.mean:.4f}"
+                elif value:
+                    assert first == f"{value.diverged} of {value.runs} diverged" and not second
+                else:
+                    assert first == "–"
+        at += 1
+        for kind in (kind for kind in OTHERS if section.versus[kind]):
+            head, *body = of_html[at]
+            for line in body:
+                for name, cell in zip([x[0] for x in head[1:]], line[1:], strict=True):
+                    compared = section.versus[kind].get((line[0][0], name))
+                    _check(compared, cell, "difference", metric.digits)
+                    if compared and kind in ("best", "default"):
+                        assert f"to {compared.other}" in cell[1]
+            at += 1
+        while at < len(of_html) and not of_html[at][0][0][0].startswith(("Task", "Data")):
+            at += 1
+    by_place = {(x["preset"], x["setting"], x["task"], x["label"]): x for x in lines}
+    assert len(by_place) == len(lines) == sum(len(s.places) * len(s.labels) for s in sections)
+    for section in sections:
+        for place in section.places:
+            for label in section.labels:
+                line = by_place[section.preset, section.setting, place, label.name]
+                _check_line(section, place, label.name, line)
+
+
+def _as_markdown(cell):
+    first, second, _ = cell
+    return first + (f" ({', '.join(second)})" if second else "")
+
+
+def _check(compared, cell, what, digits):
+    first, second, bold = cell
+    if compared is None:
+        assert cell == ("–", [], False)
+        return
+    number, *mark = first.replace(" %", "").replace("−", "-").split()
+    estimate = getattr(compared, what)
+    assert float(number) == pytest.approx(estimate.value, abs=0.51 * 10**-digits)
+    assert "".join(mark) == MARKS[compared.verdict] and bold == (compared.verdict == "better")
+    ends = [x for x in second if re.match(r"\S+( %)? to [−+0]", x)]
+    assert bool(ends) == (compared.verdict != "one seed")
+
+
+def _check_line(section, place, label, line):
+    value = section.value(place, label)
+    for name, wanted in (
+        (section.metric.name, value and value.mean),
+        ("seeds", value and value.runs),
+    ):
+        assert (line[name] == "") == (wanted is None)
+        assert wanted is None or float(line[name]) == pytest.approx(wanted, rel=1e-5)
+    for kind, versus in section.versus.items():
+        compared = versus.get((place, label))
+        assert line[f"{kind}_verdict"] == (compared.verdict if compared else "")
+        assert line[kind] == (compared.other if compared else "")
+        if compared:
+            low, high = (line[f"{kind}_difference_{end}"] for end in ("low", "high"))
+            if compared.verdict == "one seed":
+                assert low == high == ""
+            else:
+                excludes = float(low) > 0 or float(high) < 0
+                assert excludes == (compared.verdict in ("better", "worse"))
+    recovered = section.recovered.get((place, label))
+    assert (line["recovered"] == "") == (recovered is None)
+    assert recovered is None or float(line["recovered"]) == pytest.approx(recovered.value, rel=1e-5)
+
+
+def test_no_mark_contradicts_a_verdict(rows, pages):
+    lines = list(csv.DictReader(pages[2].splitlines()))
+    check_tables(rows, RMSE, *pages[:2], lines)
+    found = {x["scratch_verdict"] for x in lines}
+    assert found == {"better", "worse", "unclear", ""}  # of all kinds there is one
+    assert "1 of 2 diverged" in pages[1]
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    st.lists(st.floats(-0.1, 0.1), min_size=2, max_size=2),
+    st.integers(1, 3),
+    st.sets(st.integers(0, 11), max_size=2),
+    st.booleans(),
+)
+def test_no_mark_contradicts_a_verdict_whatever_the_rows(gains, seeds, diverged, is_accuracy):
+    labels, metric = ("Scratch", "LD", "TD k=2"), ACCURACY if is_accuracy else RMSE
+    if is_accuracy:
+        with patch.dict("study_rows.IMAGE_GAINS", {"LD": gains[0], "TD k=2": gains[1]}):
+            rows = make_image_rows(("a", "b"), labels, seeds, without_labels=(), classes=())
+    else:
+        with patch.dict("study_rows.GAINS", {"LD": gains[0], "TD k=2": gains[1]}):
+            rows = small(labels, seeds=seeds, users=12)
+    for i in diverged & set(range(len(rows))):
+        rows[i] = replace(rows[i], value=None, units=None, status="diverged")
+    check_tables(rows, metric, *read(rows, metric=metric))
+
+
+def test_figures_of_the_page_are_those_of_numpy():
+    rows = make_image_rows(("a",), ("Scratch", "LD"), 3, without_labels=(), classes=())
+    _, markdown, lines = read(rows, metric=ACCURACY)
+    one, other = (
+        np.array([row.value for row in rows if row.label == x]) for x in ("LD", "Scratch")
+    )
+    gain, error = one - other, (one - other).std(ddof=1) / 3**0.5
+    line = next(x for x in lines if x["label"] == "LD")
+    assert float(line["accuracy_error"]) == pytest.approx(one.std(ddof=1) / 3**0.5, rel=1e-5)
+    low = gain.mean() - 4.302653 * error  # the 97.5% quantile of Student's t with 2 degrees
+    assert float(line["scratch_difference_low"]) == pytest.approx(low, rel=1e-4)
+    percent = 100 * gain.mean() / other.mean()
+    text = f"{one.mean():.4f}".rstrip() + r"( ≈)? \(± " + f"{one.std(ddof=1) / 3**0.5:.4f}, "
+    assert re.search(text + re.escape(f"{percent:+.2f}".replace("-", "−")), markdown)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"simulated": True}, "Simulated data: these numbers say nothing about real data."),
+        ({"warnings": ["The file is old."]}, "The file is old."),
+        ({"sha256": "ef", "name": "ML-1M"}, "The rows of a come from different data sets: ML-1M"),
+        ({}, None),
+    ],
+)
+def test_warnings_come_before_every_claim(changes, message):
+    rows = [make_row("a", label, 0, 0.5, "accuracy") for label in ("Scratch", "LD", "FD")]
+    rows = [rows[0], *(replace(row, data=replace(row.data, **changes)) for row in rows[1:])]
+    for page in read(rows, metric=ACCURACY)[:2]:
+        assert page.count(message or "Warning") == bool(message)
+        assert not message or page.index(message) < page.index("Scratch is a student without")
+
+
+def test_tasks_may_be_of_different_data_sets():
+    rows = [make_row(x, "LD", 0, 0.5, "accuracy") for x in ("cifar10", "cifar100")]
+    rows[1] = replace(rows[1], data=replace(rows[1].data, name="cifar100", sha256="ef" * 32))
+    for page in read(rows, metric=ACCURACY)[:2]:
+        assert "Warning" not in page and "cd" * 32 in page and "ef" * 32 in page
+
+
+@pytest.mark.parametrize("label", ["Scratch", "Teacher", "TD k=2"])
+def test_one_row_makes_a_report(label):
+    html, markdown, lines = read([make_row("a", label, 0, 0.5, "accuracy")], metric=ACCURACY)
+    check_balance(html)
+    assert "0.5000" in html and "| 0.5000 |" in markdown and "None" not in html + markdown
+    assert [line["accuracy"] for line in lines] == ["0.5"] and "At a glance" not in markdown
+
+
+def test_text_from_rows_and_command_is_escaped():
+    evil = "<script>alert('$x$')</script>|\n# "
+    data = replace(make_row().data, name=evil, sha256=evil, warnings=[evil], facts={evil: evil})
+    changes = {"preset": evil, "setting": evil, "git": evil, "study": evil, "tuned": {evil: evil}}
+    changes |= {"config": {evil: evil}, "versions": {evil: evil}, "data": data}
+    rows = small(("Scratch", "LD"), seeds=1, users=12, **changes)
+    rows = [replace(row, task=evil + row.task, label=evil + row.label) for row in rows]
+    html, markdown, _ = read(rows, title=evil, command=f"run {evil} ```", notes=[evil])
+    assert "script" not in check_balance(html) and html.count("&lt;script&gt;") > 30
+    unfenced = re.sub(r"(?ms)^(`{3,})$.*?^\1$", "", markdown)
+    assert "<script" not in unfenced and "&lt;script&gt;" in unfenced
+    assert markdown_tables(markdown) and "\n# \n" not in unfenced
+
+
+def test_a_kind_of_task_adds_parts_and_means(rows):
+    def parts(section):
+        return [Part("Own part", [Text(f"of {section.title}", note=False)])]
+
+    def summary_parts(sections):
+        return [Part("Summary part", [Text(f"{len(sections)} sections", note=False)])]
+
+    def means(rows):
+        return {"Mean of the two": list(GENRES[1::-1])} if rows[0].preset == "strong" else {}
+
+    page, markdown, lines = read(rows, parts=parts, summary_parts=summary_parts, means=means)
+    for text in (page, markdown):
+        assert text.count("Own part") == 3 and "of Strong preset: 10% of the rows" in text
+        assert "3 sections" in text
+    extra = [line for line in lines if line["task"] == "Mean of the two"]
+    assert len(extra) == 2 * len(LABELS) and {line["preset"] for line in extra} == {"strong"}
+
+
+def test_tuned_values_are_shown_once_for_tasks_that_share_them():
+    rows = [make_row(x, "LD", 0, 0.5, "accuracy", tuned={"rate": 0.1, "steps": 20}) for x in "ab"]
+    rows += [make_row(x, "FD", 0, 0.5, "accuracy", tuned={"rate": 0.1 + (x == "b")}) for x in "ab"]
+    table = next(t for t in markdown_tables(read(rows, metric=ACCURACY)[1]) if "rate" in t[0])
+    assert table[1:] == [
+        ["LD", "all", "0.1", "20"],
+        ["FD", "a", "0.1", "–"],
+        ["FD", "b", "1.1", "–"],
+    ]
+
+
+def test_settings_that_labels_share_are_printed_once(pages):
+    assert pages[1].count("<details><summary>Settings of ") == 3  # without, with 1 and 2 rounds
+
+
+def validated(factors):
+    """Rows whose students' errors on validation rows are the factor times those of all."""
+    rows = small(("Scratch", "LD", "TD k=2"), validation=True, users=40)
+    base = {row.task: row.validation["units"] for row in rows}
+    found = []
+    for row in rows:
+        units = base[row.task]
+        sums = [factors[row.label] ** 2 * n for n in units["rows"]]
+        validation = {"value": factors[row.label], "units": units | {"sums": sums}}
+        found.append(replace(row, validation=validation))
+    return found
+
+
+def test_auto_takes_what_is_shown_to_be_better_on_validation_rows():
+    for factors, label in (
+        ({"Scratch": 1.0, "LD": 0.9, "TD k=2": 0.95}, "LD"),
+        ({"Scratch": 1.0, "LD": 1.1, "TD k=2": 1.05}, "Scratch"),
+    ):
+        rows = validated(factors)
+        (section,) = make_sections(rows, RMSE)
+        found = choices(section)
+        assert [(x.task, x.label) for x in found] == [("Drama", label), ("Comedy", label)]
+        for x in found:
+            means = {s.name: section.value(x.task, s.name).mean for s in section.students}
+            assert x.best == min(means, key=means.get)
+            assert x.value == means[label] and x.difference == means[label] - means["Scratch"]
+            assert x.regret == means[label] - means[x.best] >= 0
+        html, markdown, lines = read(rows)
+        assert "The method chosen by validation" in html
+        assert [(x["task"], x["label"]) for x in lines if x["auto"]] == [
+            (x.task, label) for x in found
+        ]
+        table = next(t for t in markdown_tables(markdown) if "Chosen" in t[0])
+        assert [line[1] for line in table[1:]] == [label, label, "–"]
+    missing = [replace(row, validation=None) if row.label == "LD" else row for row in rows]
+    assert choices(make_sections(missing, RMSE)[0]) == []
+    assert "chosen by validation" not in read(missing)[0]
+
+
+def test_the_same_rows_give_the_same_bytes(tmp_path):
+    rows = small(("Scratch", "TD k=2"), users=12)
+    first = write_report(tmp_path / "a", rows, **ABOUT)
+    second = write_report(tmp_path / "b", small(("Scratch", "TD k=2"), users=12), **ABOUT)
+    for one, other in zip(first, second, strict=True):
+        assert one.read_bytes() == other.read_bytes()
+
+
+@pytest.mark.parametrize("broken", ["Document.to_html", "Document.to_markdown", "to_csv"])
+def test_a_failure_leaves_the_old_report(tmp_path, broken):
+    paths = write_report(
+        tmp_path, [make_row("a", "LD", 0, 0.5, "accuracy")], **ABOUT | {"metric": ACCURACY}
+    )
+    old = [path.read_bytes() for path in paths]
+    fails = patch(f"tdrec.report.report.{broken}", side_effect=RuntimeError("broken"))
+    with fails, pytest.raises(RuntimeError, match="broken"):
+        write_report(
+            tmp_path, [make_row("b", "FD", 0, 0.6, "accuracy")], **ABOUT | {"metric": ACCURACY}
+        )
+    assert [path.read_bytes() for path in paths] == old
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_importing_it_is_cheap():
+    heavy = "{'matplotlib', 'jinja2', 'tensorflow', 'keras', 'pandas', 'scipy'}"
+    modules = "tdrec.report, tdrec.tasks.genre_report, tdrec.tasks.image_report"
+    code = f"import sys, {modules}; sys.exit(str(set(sys.modules) & {heavy} or ''))"
+    folder = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=folder)
+    assert done.stderr.strip() == ""

@@ -1,0 +1,85 @@
+"""Tests of the teacher's training: what it learns from, and that nothing else decides it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import small_movielens
+from small_movielens import SMALL
+from tdrec.data import FeatureEncoder, load
+from tdrec.models.id_dropout import id_variants
+from tdrec.studies.task import DivergedError
+from tdrec.tasks.ratings import teacher
+from tdrec.tasks.ratings.evaluation import BiasModel
+from tdrec.tasks.ratings.teacher import predict, targets_of, train_teacher
+
+CONFIG = SMALL.teacher
+
+
+@pytest.fixture(scope="module")
+def train(tmp_path_factory):
+    return load(str(small_movielens.write(tmp_path_factory.mktemp("data"), 1000)))
+
+
+@pytest.fixture
+def learned(monkeypatch):
+    """The targets of each training, in the order of the trainings."""
+    fit, found = teacher._Trainer.fit, []
+
+    def spy(self, targets, *arguments, **options):
+        found.append(targets)
+        return fit(self, targets, *arguments, **options)
+
+    monkeypatch.setattr(teacher._Trainer, "fit", spy)
+    return found
+
+
+def test_targets_repeat_for_each_variant(train):
+    targets = targets_of(train, 3)
+    assert targets.shape == (3 * len(train), 1)
+    np.testing.assert_array_equal(targets.reshape(3, -1), [train.values] * 3)
+
+
+def test_predictions_of_many_rows_are_those_of_few(train):
+    model = teacher.rating_model(CONFIG.model, FeatureEncoder.fit(train), train, "model")
+    x = FeatureEncoder.fit(train).encode(train)
+    many = {name: np.concatenate([values] * 9) for name, values in x.items()}
+    found = predict(model, many)
+    assert found.shape == (9 * len(train), 1) and len(found) > 8192
+    np.testing.assert_allclose(found[-len(train) :], predict(model, x), atol=1e-5)
+
+
+def test_noise_is_of_the_ratings_and_seeded(train):
+    noisy = replace(CONFIG, noise=1.0)
+    plain, one, two = (train_teacher(train, c).get_weights() for c in (CONFIG, noisy, noisy))
+    for a, b in zip(one, two, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert any((a != b).any() for a, b in zip(plain, one, strict=True))
+
+
+def test_the_teacher_learns_the_mean_of_its_members(train, learned):
+    # Its members have the seeds 6 and 7.
+    config = replace(CONFIG, members=2, seed=3, epochs=1)
+    train_teacher(train, config)
+    taught = learned[-1]
+    x = id_variants(FeatureEncoder.fit(train).encode(train), config.id_dropout)
+    alone = [replace(config, members=1, seed=seed) for seed in (6, 7)]
+    members = [predict(train_teacher(train, one), x) for one in alone]
+    assert np.abs(members[0] - members[1]).max() > 1e-3
+    np.testing.assert_allclose(taught, (members[0] + members[1]) / 2, rtol=1e-6)
+
+
+def test_a_target_is_between_rating_and_bias_model(train, learned):
+    train_teacher(train, replace(CONFIG, bias_weight=3.0, id_dropout={"user": 0.5}))
+    bias = BiasModel.fit(train)
+    movie = np.array([bias.movie_bias[list(bias.movie_ids).index(one)] for one in train.movie_ids])
+    stranger = bias.mean + movie + np.mean(train.values - bias.mean - movie)
+    for targets, known in zip(np.split(learned[-1][:, 0], 2), (True, False), strict=True):
+        predicted = bias.predict(train) if known else stranger
+        np.testing.assert_allclose(targets, (train.values + 3 * predicted) / 4, rtol=1e-5)
+
+
+def test_a_teacher_that_diverges_is_no_teacher(train):
+    with pytest.raises(DivergedError, match="a loss was not finite|10 times that of the best"):
+        train_teacher(train, replace(CONFIG, learning_rate=1e6))
