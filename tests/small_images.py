@@ -13,11 +13,11 @@ SMALL = replace(
     image_size=SIZE,
     teacher=replace(
         PRESETS["tiny"].teacher,
-        vit={"patch_size": 4, "num_layers": 4, "num_heads": 2, "hidden_dim": 8, "mlp_dim": 12},
+        vit={"patch_size": 4, "num_layers": 3, "num_heads": 2, "hidden_dim": 8, "mlp_dim": 12},
         batch_size=20,
         steps=4,
     ),
-    cuts={"teacher": (2, 4), "student": (1, 2)},
+    cuts={"teacher": (1, 3), "student": (1, 2)},
     message_dim=6,
     hidden_dim=5,
     batch_size=10,

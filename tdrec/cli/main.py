@@ -13,6 +13,7 @@ from tdrec.studies.auto import Choice, choices
 from tdrec.studies.config import VALIDATION_FRACTION
 from tdrec.studies.plan import Plan
 from tdrec.studies.results import only_writer
+from tdrec.studies.row import Row
 from tdrec.studies.runner import (
     RESULTS,
     Interrupted,
@@ -157,8 +158,25 @@ def _report(plan: Plan, outcome: Outcome, options: Options) -> int:
         means=task.means,
         planned=sum(1 for _ in plan.runs()),
     )
-    diverged = sum(row.status == "diverged" for row in outcome.rows)
-    if diverged:
+    print(_table(outcome.rows, plan))
+    if diverged := sum(row.status == "diverged" for row in outcome.rows):
         print(f"{diverged} of {len(outcome.rows)} runs diverged; the report shows them.")
     print("\n".join(str(path) for path in written))
     return int(bool(outcome.failures))
+
+
+def _table(rows: Sequence[Row], plan: Plan) -> str:
+    """The mean of each label on each task, a block for each preset and setting."""
+    labels = list(dict.fromkeys(unit.arm.name for unit in plan.units))
+    found: dict[tuple[str, ...], dict[str, list[float]]] = {}
+    for row in rows:
+        place = found.setdefault((row.preset, row.setting, row.task), {})
+        place.setdefault(row.label, []).extend([] if row.value is None else [row.value])
+    width = max(len(name) for name in (*labels, "0.0000")) + 2
+    lines = [plan.metric.title.ljust(28) + "".join(label.rjust(width) for label in labels)]
+    for place, values in found.items():
+        means = (values.get(label) for label in labels)
+        cells = (f"{sum(of) / len(of):.{plan.metric.digits}f}" if of else "-" for of in means)
+        name = " ".join(filter(None, (place[2], place[0], place[1])))
+        lines.append(name.ljust(28) + "".join(cell.rjust(width) for cell in cells))
+    return "\n".join(lines)

@@ -10,13 +10,13 @@ nothing of the evaluation rows can be seen.
 import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from tdrec.studies.comparison import Scores, choose
-from tdrec.studies.config import Config
+from tdrec.studies.config import Config, Range
 from tdrec.studies.metric import Metric
 from tdrec.studies.task import Score, Session, Task
 
@@ -56,7 +56,8 @@ class Objective:
         self.task = task
         self.config = config
         self.method = method
-        self.space = config.space(method)
+        own = config.values(method)
+        self.space = {name: _holding(of, own[name]) for name, of in config.space(method).items()}
 
     def __call__(self, trial: Any) -> float:
         import optuna
@@ -143,6 +144,13 @@ def scores_of(validation: Mapping[str, Any]) -> Scores:
         rows=np.array(units["rows"]),
         sums=np.array(units["sums"], float)[:, None],
     )
+
+
+def _holding(of: Any, value: Any) -> Any:
+    """What is searched, widened to the value that the search begins with."""
+    if not isinstance(of, Range):
+        return of
+    return replace(of, low=min(of.low, value), high=max(of.high, value))
 
 
 def _suggest(trial: Any, name: str, of: Any) -> Any:

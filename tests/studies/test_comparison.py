@@ -567,9 +567,9 @@ def difference(pairs):
     return compare(pairs, RMSE).difference
 
 
-def in_bounds(share, repetitions):
-    """Whether it may be 93% to 97%, with two standard errors of a simulated 95% to each side."""
-    error = 2 * 100 * math.sqrt(0.95 * 0.05 / repetitions)
+def in_bounds(share, repetitions, errors=2):
+    """Whether it may be 93% to 97%, with standard errors of a simulated 95% to each side."""
+    error = errors * 100 * math.sqrt(0.95 * 0.05 / repetitions)
     return 93 - error <= share <= 97 + error
 
 
@@ -607,4 +607,5 @@ def test_intervals_of_ratios_hold_the_truth(few_resamples, gains, truth, interva
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_intervals_hold_the_truth_everywhere(scenario, seeds, users, rows, tasks):
     design = {"users": users, "rows": rows, "tasks": tasks, "seeds": seeds}
-    assert in_bounds(coverage(3000, difference, 0, shares=SCENARIOS[scenario], **design), 3000)
+    share = coverage(3000, difference, 0, shares=SCENARIOS[scenario], **design)
+    assert in_bounds(share, 3000, errors=3)  # of 108 some are two errors off by chance

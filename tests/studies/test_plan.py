@@ -154,7 +154,9 @@ def test_a_key_is_of_nothing_else(war, data):
 
 def test_an_argument_changes_the_key_of_its_own_method_alone(war):
     same = keys(Study("t", ALL_ARMS), war)
-    arms = [replace(arm, arguments={"weight": 9.0}) if arm.method == "ld" else arm for arm in ALL_ARMS]
+    arms = [
+        replace(arm, arguments={"weight": 9.0}) if arm.method == "ld" else arm for arm in ALL_ARMS
+    ]
     other = keys(Study("t", arms), war)
     assert other["LD weight=9"] != same["LD"]
     assert {**other, "LD": 0} == {**same, "LD": 0, "LD weight=9": other["LD weight=9"]}
@@ -210,9 +212,7 @@ def test_each_task_may_have_arms_of_its_own(data):
 def test_an_arm_that_a_task_cannot_run_is_left_out(image_folder):
     tasks = [ImageTask(name, image_folder) for name in ("cifar10:pets", "cifar10")]
     found = planned(Study("t", ALL_ARMS), tasks, {"tiny": IMAGE_PRESETS["tiny"]})
-    methods = [
-        [unit.arm.method for unit in found.units if unit.task == task] for task in tasks
-    ]
+    methods = [[unit.arm.method for unit in found.units if unit.task == task] for task in tasks]
     assert methods == [["scratch", "fd", "fitnet", "td"], ["teacher", *METHODS]]
     assert found.metric == ACCURACY
 
@@ -303,5 +303,3 @@ def test_other_images_have_other_keys(image_folder, tmp_path):
     write_folder(tmp_path, test_seed=2)
     other = keys(TWO, ImageTask("cifar10:pets", str(tmp_path)), tiny)
     assert not set(same.values()) & set(other.values())
-
-

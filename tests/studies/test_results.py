@@ -128,7 +128,9 @@ def test_a_second_writer_is_refused_until_the_first_is_done(tmp_path):
         assert path == folder and folder.is_dir()
         assert "Received: " + str(folder) in another()
         with (
-            pytest.raises(ValueError, match="another one is writing to. .* another folder by --out"),
+            pytest.raises(
+                ValueError, match="another one is writing to. .* another folder by --out"
+            ),
             only_writer(folder),
         ):
             pass

@@ -83,7 +83,10 @@ def test_what_a_later_version_adds_is_kept():
     ("changes", "message"),
     [
         ({"version": ...}, r"must be of version 2 or later\. Received: version 1, of an earlier"),
-        ({"version": 1}, r"Received: version 1, of an earlier tdrec\. Name another folder by --out"),
+        (
+            {"version": 1},
+            r"Received: version 1, of an earlier tdrec\. Name another folder by --out",
+        ),
         ({"version": "2"}, "Received: version '2'"),
         ({"label": ...}, "a row's label: "),
         ({"data": ...}, "a row's data: "),
@@ -127,7 +130,9 @@ def test_what_is_no_object_is_no_row(text):
 )
 def test_a_number_that_is_not_finite_is_not_written(changes, place):
     row = replace(ROW, **changes)
-    with pytest.raises(ValueError, match=rf"finite\. Received: {place} of Scratch on Drama, seed 0"):
+    with pytest.raises(
+        ValueError, match=rf"finite\. Received: {place} of Scratch on Drama, seed 0"
+    ):
         row.to_json()
 
 

@@ -1,27 +1,24 @@
+"""The doctor's command, from flags to findings."""
+
 import json
 import re
 from dataclasses import replace
 
 import pytest
-from absl.testing import flagsaver
 
-from tdrec import doctor
-from tdrec.config import REGIMES
-
-
-@pytest.fixture(autouse=True)
-def short_teacher(monkeypatch):
-    monkeypatch.setitem(REGIMES, "strong", replace(REGIMES["strong"], teacher_epochs=2))
+from tdrec.cli.doctor import main
+from tdrec.tasks.ratings.config import PRESETS
 
 
 @pytest.fixture
-def call(data, cache, tmp_path):
+def call(data, cache, tmp_path, monkeypatch):
     """Calls the command on the small data, with `--out` below the test's folder."""
+    teacher = replace(PRESETS["strong"].teacher, epochs=1)
+    monkeypatch.setitem(PRESETS, "strong", replace(PRESETS["strong"], teacher=teacher))
 
     def command(*arguments):
         flags = [f"--data={data}", f"--cache={cache}", f"--out={tmp_path / 'out'}"]
-        with flagsaver.flagsaver():
-            return doctor.main(["tdrec.doctor", *flags, "--steps=20", *arguments])
+        return main(["tdrec.doctor", *flags, "--steps=20", *arguments], "About.")
 
     return command
 
@@ -50,26 +47,19 @@ def test_a_failed_check_is_the_exit_status(call, capsys):
     assert call("--genre=War", "--method=scratch", "--learning_rate=1e30") == 1
     printed = capsys.readouterr()
     assert "FAIL  training" in printed.out
-    assert "the student from scratch: There must be one finite prediction" in printed.err
+    assert "the student from scratch diverged: " in printed.err
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--genre=Drama,War"], "--genre must be one genre. Received: Drama, War."),
+        (["--genre=Drama,War"], "--genre must be one genre. Received: Drama,War."),
         (["--genre=Golf"], "--genre must name"),
-        (["--method=td,ld"], "--method must be one of scratch, .* Received: 'td,ld'."),
-        (["--method=bias"], "--method must be one of"),
+        (["--method=td,ld"], "--method must be one of scratch, .* Received: td,ld."),
+        (["--method=bias"], "--method must name"),
         (["Drama"], "unexpected argument 'Drama'"),
     ],
 )
 def test_wrong_values(call, arguments, message, capsys):
     assert call(*arguments) == 2
     assert re.search(message, capsys.readouterr().err)
-
-
-def test_help(call, capsys):
-    assert call("--help") == 0
-    printed = capsys.readouterr().out
-    assert "python -m tdrec.doctor --genre=Drama" in printed
-    assert "--seed " in printed and "--seeds" not in printed
