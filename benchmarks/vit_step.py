@@ -41,7 +41,7 @@ from absl import app, flags
 from timing import Measure, in_turns, last_figure, own_peak_mib, step_ms
 
 import tdrec
-from tdrec.model_split import Trace
+from tdrec.distill.model_split import Trace
 from tdrec.models.vit import ViT, block_name, first_blocks
 
 

@@ -17,11 +17,11 @@ import tdrec
 
 MODULES = (
     "tdrec",
-    "tdrec.losses",
-    "tdrec.methods",
-    "tdrec.callbacks",
-    "tdrec.gradient_norms",
-    "tdrec.teacher_targets",
+    "tdrec.distill.losses",
+    "tdrec.distill.methods",
+    "tdrec.distill.callbacks",
+    "tdrec.distill.gradient_norms",
+    "tdrec.distill.teacher_targets",
     "tdrec.diagnostics.checks",
     "tdrec.data",
     "tdrec.studies.task",

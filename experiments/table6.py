@@ -7,8 +7,8 @@ What it needs is as in table4.py.
 Source: "Talking Models", arXiv 2310.03188, Table 6 and appendix 6.5.
 """
 
-from tdrec.tasks.images.config import DATA_SETS
 from tdrec.studies.plan import Arm, Study
+from tdrec.tasks.images.config import DATA_SETS
 
 STUDY = Study(
     "Rounds of communication on images",

@@ -8,8 +8,8 @@ without it encoder and decoder are hard to train". It does not say how strong th
 Source: "Talking Models", arXiv 2310.03188, Table 9 and appendix 6.5.
 """
 
-from tdrec.tasks.images.config import DATA_SETS
 from tdrec.studies.plan import Arm, Study
+from tdrec.tasks.images.config import DATA_SETS
 
 STUDY = Study(
     "Losses and noise on images",

@@ -9,59 +9,57 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from tdrec.balance import BalanceTerms
-    from tdrec.callbacks import RampUp, TermSchedule, switch_off, warm_up
-    from tdrec.communication import Conversation, communicate
     from tdrec.diagnostics.cka import cka_table, linear_cka
     from tdrec.diagnostics.diagnosis import Diagnosis, diagnose
     from tdrec.diagnostics.states import hidden_states
-    from tdrec.distiller import Distiller
-    from tdrec.export import Export, export_student
-    from tdrec.label_distillation import LabelDistillation
-    from tdrec.messages import MessageDecoder, MessageEncoder
-    from tdrec.method import Method
-    from tdrec.methods import (
-        FeatureDistillation,
-        FitNet,
-        Hybrid,
-        Scratch,
-    )
-    from tdrec.model_cost import Comparison, compare_models
-    from tdrec.model_split import ModelSplit, Trace, split_model
-    from tdrec.talking_models import TalkingModels
+    from tdrec.distill.balance import BalanceTerms
+    from tdrec.distill.callbacks import RampUp, TermSchedule, switch_off, warm_up
+    from tdrec.distill.communication import Conversation, communicate
+    from tdrec.distill.distiller import Distiller
+    from tdrec.distill.messages import MessageDecoder, MessageEncoder
+    from tdrec.distill.method import Method
+    from tdrec.distill.methods.feature_distillation import FeatureDistillation
+    from tdrec.distill.methods.fitnet import FitNet
+    from tdrec.distill.methods.hybrid import Hybrid
+    from tdrec.distill.methods.label_distillation import LabelDistillation
+    from tdrec.distill.methods.scratch import Scratch
+    from tdrec.distill.methods.talking_models import TalkingModels
+    from tdrec.distill.model_split import ModelSplit, Trace, split_model
+    from tdrec.export.export import Export, export_student
+    from tdrec.export.model_cost import Comparison, compare_models
     from tdrec.teachers.predictor import Predictor
     from tdrec.teachers.saved_model import load_saved_model, load_saved_split, save_split
     from tdrec.teachers.stored_targets import StoredTargets
 
 _HOME = {
-    "BalanceTerms": "balance",
-    "RampUp": "callbacks",
-    "TermSchedule": "callbacks",
-    "switch_off": "callbacks",
-    "warm_up": "callbacks",
+    "BalanceTerms": "distill.balance",
+    "RampUp": "distill.callbacks",
+    "TermSchedule": "distill.callbacks",
+    "switch_off": "distill.callbacks",
+    "warm_up": "distill.callbacks",
     "cka_table": "diagnostics.cka",
     "linear_cka": "diagnostics.cka",
-    "Conversation": "communication",
-    "communicate": "communication",
+    "Conversation": "distill.communication",
+    "communicate": "distill.communication",
     "Diagnosis": "diagnostics.diagnosis",
     "diagnose": "diagnostics.diagnosis",
-    "Distiller": "distiller",
-    "Export": "export",
-    "export_student": "export",
-    "MessageDecoder": "messages",
-    "MessageEncoder": "messages",
-    "FeatureDistillation": "methods",
-    "FitNet": "methods",
-    "Hybrid": "methods",
-    "LabelDistillation": "label_distillation",
-    "Method": "method",
-    "Scratch": "methods",
-    "TalkingModels": "talking_models",
-    "Comparison": "model_cost",
-    "compare_models": "model_cost",
-    "ModelSplit": "model_split",
-    "Trace": "model_split",
-    "split_model": "model_split",
+    "Distiller": "distill.distiller",
+    "Export": "export.export",
+    "export_student": "export.export",
+    "MessageDecoder": "distill.messages",
+    "MessageEncoder": "distill.messages",
+    "FeatureDistillation": "distill.methods.feature_distillation",
+    "FitNet": "distill.methods.fitnet",
+    "Hybrid": "distill.methods.hybrid",
+    "LabelDistillation": "distill.methods.label_distillation",
+    "Method": "distill.method",
+    "Scratch": "distill.methods.scratch",
+    "TalkingModels": "distill.methods.talking_models",
+    "Comparison": "export.model_cost",
+    "compare_models": "export.model_cost",
+    "ModelSplit": "distill.model_split",
+    "Trace": "distill.model_split",
+    "split_model": "distill.model_split",
     "Predictor": "teachers.predictor",
     "load_saved_model": "teachers.saved_model",
     "load_saved_split": "teachers.saved_model",

@@ -1,4 +1,7 @@
-"""The tests, in one command: `python -m tests`, with further arguments for pytest."""
+"""The tests, in one command: `python -m tests`, with further arguments for pytest.
+
+`python -m tests --long` runs the second tier instead: what takes long, and no checks of style.
+"""
 
 import os
 import subprocess
@@ -9,8 +12,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # These modules use nothing but Keras, and are to run on its JAX backend as well; and these tests
 # train, in the ways in which a training step on JAX is most unlike one on TensorFlow.
 ON_BOTH_BACKENDS = (
-    *("test_communication.py", "test_losses.py", "test_messages.py", "test_methods.py"),
-    *("test_model_split.py", "test_training_step_jax.py"),
+    *("test_communication.py", "test_losses.py", "test_messages.py", "methods"),
+    *("test_model_split.py", "trainers/test_training_step_jax.py"),
     "test_callbacks.py::test_ramp_up_with_scaled_losses",
     "test_callbacks.py::test_stages_of_the_ramp_up",
     "test_distiller.py::test_a_layer_of_both_models_is_trained",
@@ -30,19 +33,23 @@ JAX = {**QUICK, "KERAS_BACKEND": "jax", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
 PROCESSES = str(min(os.cpu_count() or 1, 4))
 # Whoever is done takes tests from the others, those of one file mostly together with its fixtures.
 PYTEST = ("pytest", "-n", PROCESSES, "--dist", "worksteal")
+LONG = "--long" in sys.argv
+GIVEN = [argument for argument in sys.argv[1:] if argument != "--long"]
 # Each module that is run, and what is added to its environment.
-CHECKS: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
+Checks = tuple[tuple[tuple[str, ...], dict[str, str]], ...]
+SECOND_TIER: Checks = (((*PYTEST, "-m", "long", *GIVEN), QUICK),)
+CHECKS: Checks = (
     (("ruff", "check", "."), {}),
     (("ruff", "format", "--check", "."), {}),
     (("mypy", "tdrec"), {}),
-    ((*PYTEST, *sys.argv[1:]), QUICK),
-    ((*PYTEST, *(f"tests/{name}" for name in ON_BOTH_BACKENDS)), JAX),
+    ((*PYTEST, "-m", "not long", *GIVEN), QUICK),
+    ((*PYTEST, *(f"tests/distill/{name}" for name in ON_BOTH_BACKENDS)), JAX),
 )
 
 
 def main() -> int:
     """Runs each check; returns the exit status of the first that fails, or 0."""
-    for check, added in CHECKS:
+    for check, added in SECOND_TIER if LONG else CHECKS:
         print("$", *(f"{name}={value}" for name, value in added.items()), end=" " if added else "")
         print("python -m", *check, flush=True)
         status = subprocess.call([sys.executable, "-m", *check], cwd=ROOT, env=os.environ | added)

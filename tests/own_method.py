@@ -5,8 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from tdrec.method import Method, Tensor
-from tdrec.model_split import Trace
+from tdrec.distill.method import Method, Tensor
+from tdrec.distill.model_split import Trace
 
 
 @keras.saving.register_keras_serializable(package="own")

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from tdrec.model_split import split_model
+from tdrec.distill.model_split import split_model
 
 INPUTS = 3
 

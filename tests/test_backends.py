@@ -11,11 +11,11 @@ import pytest
 from gradients import value_and_gradients
 from small_models import inputs_and_ratings, randomise, student_and_teacher
 from small_vit import SIZES
-from tdrec import methods
-from tdrec.callbacks import RampUp
-from tdrec.distiller import Distiller
-from tdrec.gradient_norms import gradient_norms
-from tdrec.model_split import split_model
+from tdrec.distill import methods
+from tdrec.distill.callbacks import RampUp
+from tdrec.distill.distiller import Distiller
+from tdrec.distill.gradient_norms import gradient_norms
+from tdrec.distill.model_split import split_model
 from tdrec.models.vit import ViT, block_name
 
 HERE = keras.backend.backend()

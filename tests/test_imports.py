@@ -13,101 +13,34 @@ import tdrec
 ROOT = Path(tdrec.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 
-# What each module may import of tdrec. A package stands for all that is in it.
-ALLOWED = {
-    "losses": set(),
-    "messages": set(),
-    "model_split": set(),
-    "communication": {"losses", "messages", "model_split"},
-    "method": {"communication", "losses", "messages", "model_split"},
-    "label_distillation": {"losses", "method", "model_split"},
-    "talking_models": {
-        *("communication", "label_distillation", "losses", "method", "model_split"),
-    },
-    "methods": {"label_distillation", "losses", "method", "model_split", "talking_models"},
-    "fingerprint": {"model_split"},
-    "teacher_reference": {"fingerprint", "model_split"},
-    "teacher_targets": {"fingerprint", "model_split"},
-    "training_step_jax": set(),
-    "training_step_tensorflow": set(),
-    "distiller": {
-        *("method", "model_split", "teacher_reference", "teacher_targets"),
-        *("training_step_jax", "training_step_tensorflow"),
-    },
-    "teachers": {"backend", "model_split", "teacher_targets"},
-    "gradient_norms_jax": {"distiller"},
-    "gradient_norms_tensorflow": {"distiller"},
-    "gradient_norms": {"distiller", "gradient_norms_jax", "gradient_norms_tensorflow"},
-    "callbacks": {"distiller", "method"},
-    "balance": {"callbacks", "gradient_norms", "method"},
-    "diagnostics": {
-        *("distiller", "gradient_norms", "method", "methods", "model_split", "teacher_targets"),
-    },
-    "models": set(),
-    "model_files": set(),
-    "quiet": set(),
-    "backend": set(),
-    "compilation": set(),
-    "provenance": {"__init__"},
-    "model_cost": {"backend"},
-    "export_formats": {"data", "model_cost"},
-    "export": {"backend", "data", "export_formats", "model_cost", "quiet"},
-    "data": set(),
-    "evaluation": {"data"},
-    "config": set(),
-    "image_config": set(),
-    "controls": {"model_split"},
-    "results": set(),
-    "statistics": set(),
-    "paper_tables": set(),
-    "summary": {"paper_tables", "results"},
-    "study_summary": {"config", "results", "statistics", "summary"},
-    "study_auto": {"page", "statistics", "study_summary", "summary"},
-    "study_plots": {"drawing", "plots", "statistics", "study_summary", "summary"},
-    "study_report": {
-        *("drawing", "page", "paper_tables", "plots", "results", "statistics", "study_auto"),
-        *("study_claims", "study_plots", "study_summary", "summary"),
-    },
-    "study_claims": {"page", "statistics", "study_summary", "summary"},
-    "drawing": {"summary"},
-    "plots": {"drawing", "summary"},
-    "page": {"results", "statistics", "summary"},
-    "image_alignment": {"summary"},
-    "image_summary": {"image_alignment", "results", "statistics", "summary"},
-    "image_claims": {"image_summary", "page", "statistics", "summary"},
-    "image_plots": {"drawing", "image_summary", "plots", "summary"},
-    "image_report": {
-        *("drawing", "image_alignment", "image_claims", "image_config", "image_plots"),
-        "image_summary",
-        *("page", "paper_tables", "results", "summary"),
-    },
-    "report": {"drawing", "page", "paper_tables", "plots", "results", "summary"},
-}
-ENDS = {
-    *("auto", "experiment", "segment", "student_training", "teacher_training"),
-    *("tuning", "study_plan"),
-    *("image_experiment", "image_flags", "image_run"),
-    *("study_worker", "tuned_values", "run_flags", "run", "doctor", "study", "integrations"),
-}
 MAY_IMPORT_TENSORFLOW = {
-    "balance",
-    "distiller",
-    "teachers",
-    "teacher_targets",
-    "data",
-    "integrations",
-    "experiment",
-    "gradient_norms_tensorflow",
-    "training_step_tensorflow",
-    "export",
-    "export_formats",
-    "model_cost",
+    *("distill/balance.py", "distill/distiller.py", "distill/teacher_targets.py"),
+    *(
+        "distill/trainers/gradient_norms_tensorflow.py",
+        "distill/trainers/training_step_tensorflow.py",
+    ),
+    *("teachers", "data", "integrations", "export", "tasks/image.py"),
 }
 
 
-def module_of(file):
-    """The first part of a file's path: "data" for tdrec/data/ratings.py."""
-    return file.relative_to(ROOT).parts[0].removesuffix(".py")
+def packages():
+    """What of tdrec each package may import, as `BUILD` says it, lowest first."""
+    tree = ast.parse((ROOT.parent / "BUILD").read_text(encoding="utf-8"))
+    (value,) = (
+        node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and node.targets[0].id == "PACKAGES"
+    )
+    return {name: set(own) for name, (own, _) in ast.literal_eval(value).items()}
+
+
+PACKAGES = packages()
+
+
+def package_of(file):
+    """The package of a file below tdrec/, or the file's own name if it lies beside them."""
+    parts = file.relative_to(ROOT).parts
+    return parts[0] if len(parts) > 1 else file.name
 
 
 def imported_by(source, package):
@@ -126,9 +59,9 @@ def imports_of(file):
 
 
 def of_tdrec(file):
-    """The modules of tdrec that a file imports, by their first part."""
+    """The packages of tdrec that a file imports, wherever the import stands in it."""
     names = (name.split(".") for name in imports_of(file))
-    return {name[1] if len(name) > 1 else "__init__" for name in names if name[0] == "tdrec"}
+    return {name[1] for name in names if name[0] == "tdrec" and len(name) > 1}
 
 
 def test_imports_are_found_wherever_they_stand():
@@ -137,33 +70,39 @@ def test_imports_are_found_wherever_they_stand():
     assert found == {"tdrec.run", "tdrec.data.a", "tdrec.losses.l2"}
 
 
-@pytest.mark.parametrize("module", ALLOWED)
-def test_a_module_imports_only_what_lies_below_it(module):
-    files = [file for file in FILES if module_of(file) == module]
-    assert files, f"no module {module!r}"
-    for file in files:
-        assert of_tdrec(file) <= ALLOWED[module] | {module}, file
+def test_every_package_has_its_place():
+    found = {package_of(file) for file in FILES if file.parent != ROOT}
+    assert found == set(PACKAGES)
+    doors = {file.name for file in FILES if file.parent == ROOT}
+    assert doors == {
+        *("__init__.py", "__main__.py", "communication.py", "doctor.py", "run.py", "study.py"),
+    }
 
 
-def test_every_module_has_its_place():
-    assert {module_of(file) for file in FILES} <= {*ALLOWED, *ENDS, "__init__"}
+def test_packages_import_one_way():
+    above: set[str] = set()
+    for package, allowed in reversed(PACKAGES.items()):
+        above.add(package)
+        assert not allowed & above, f"{package} may import what lies above it"
 
 
-def test_the_command_comes_after_the_experiment():
-    for file in FILES:
-        if module_of(file) == "experiment":
-            assert "run" not in of_tdrec(file), file
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_imports_only_what_it_may(package):
+    found = {file: of_tdrec(file) for file in FILES if package_of(file) == package}
+    used = set().union(*found.values()) - {package}
+    assert used <= PACKAGES[package], {f.name: x for f, x in found.items() if x - PACKAGES[package]}
+    assert PACKAGES[package] <= used, "it may import more than it does"
 
 
-def test_nothing_imports_the_integrations():
-    for file in FILES:
-        if module_of(file) != "integrations":
-            assert "integrations" not in of_tdrec(file), file
+@pytest.mark.parametrize("door", ["run.py", "study.py", "doctor.py"])
+def test_doors_lead_to_the_command_line_alone(door):
+    assert of_tdrec(ROOT / door) == {"cli"}
 
 
 def test_tensorflow_is_imported_only_where_it_must_be():
     for file in FILES:
-        if module_of(file) not in MAY_IMPORT_TENSORFLOW:
+        name = file.relative_to(ROOT).as_posix()
+        if not name.startswith(tuple(MAY_IMPORT_TENSORFLOW)):
             names = {name.split(".")[0] for name in imports_of(file)}
             assert not names & {"tensorflow", "tensorflow_datasets"}, file
 

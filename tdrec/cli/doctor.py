@@ -10,10 +10,10 @@ from typing import Any
 from tdrec.cli.main import at_the_door
 from tdrec.cli.options import UsageError, read_options
 from tdrec.cli.plans import Request
-from tdrec.compilation import keep_compiled
 from tdrec.data import split_by_time
-from tdrec.files import replace_file
-from tdrec.quiet import quiet_tensorflow
+from tdrec.runtime.compilation import keep_compiled
+from tdrec.runtime.files import replace_file
+from tdrec.runtime.quiet import quiet_tensorflow
 from tdrec.studies.arm import METHODS
 from tdrec.tasks.ratings.config import RatingConfig
 

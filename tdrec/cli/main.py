@@ -6,9 +6,9 @@ from typing import Any
 
 from tdrec.cli.options import Door, Options, UsageError, help_text, read_options
 from tdrec.cli.plans import Request
-from tdrec.compilation import keep_compiled
-from tdrec.files import replace_file
 from tdrec.report.report import write_report
+from tdrec.runtime.compilation import keep_compiled
+from tdrec.runtime.files import replace_file
 from tdrec.studies.auto import Choice, choices
 from tdrec.studies.config import VALIDATION_FRACTION
 from tdrec.studies.plan import Plan
@@ -168,15 +168,15 @@ def _report(plan: Plan, outcome: Outcome, options: Options) -> int:
 def _table(rows: Sequence[Row], plan: Plan) -> str:
     """The mean of each label on each task, a block for each preset and setting."""
     labels = list(dict.fromkeys(unit.arm.name for unit in plan.units))
-    found: dict[tuple[str, ...], dict[str, list[float]]] = {}
+    found: dict[tuple[str, str, str], dict[str, list[float]]] = {}
     for row in rows:
         place = found.setdefault((row.preset, row.setting, row.task), {})
         place.setdefault(row.label, []).extend([] if row.value is None else [row.value])
     width = max(len(name) for name in (*labels, "0.0000")) + 2
     lines = [plan.metric.title.ljust(28) + "".join(label.rjust(width) for label in labels)]
-    for place, values in found.items():
+    for (preset, setting, task), values in found.items():
         means = (values.get(label) for label in labels)
         cells = (f"{sum(of) / len(of):.{plan.metric.digits}f}" if of else "-" for of in means)
-        name = " ".join(filter(None, (place[2], place[0], place[1])))
+        name = " ".join(filter(None, (task, preset, setting)))
         lines.append(name.ljust(28) + "".join(cell.rjust(width) for cell in cells))
     return "\n".join(lines)

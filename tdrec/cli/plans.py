@@ -79,7 +79,7 @@ class Request:
             self._of_own(own)
         else:
             self._of_genres()
-        self.study = self._study or Study(TITLES[self.tasks[0].kind], self._arms())
+        self.study = self._study or Study(TITLES[next(iter(self.tasks)).kind], self._arms())
         if self._study and options.methods:
             if AUTO in options.methods:
                 raise UsageError(f"a study compares: it has no --method={AUTO}.")

@@ -20,10 +20,10 @@ from tdrec.diagnostics.teacher_verdict import (
     row_losses,
 )
 from tdrec.diagnostics.trial import Trial, restored, trial
-from tdrec.distiller import Distiller
-from tdrec.gradient_norms import gradient_norms
-from tdrec.methods import Scratch
-from tdrec.teacher_targets import batches, detach, in_memory
+from tdrec.distill.distiller import Distiller
+from tdrec.distill.gradient_norms import gradient_norms
+from tdrec.distill.methods.scratch import Scratch
+from tdrec.distill.teacher_targets import batches, detach, in_memory
 
 COMPARED_ROWS = 1024
 """Rows on which states are compared by CKA, and messages by their effective rank."""

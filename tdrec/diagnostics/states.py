@@ -6,9 +6,9 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from tdrec.distiller import Distiller
-from tdrec.model_split import ModelSplit
-from tdrec.teacher_targets import batches, detach
+from tdrec.distill.distiller import Distiller
+from tdrec.distill.model_split import ModelSplit
+from tdrec.distill.teacher_targets import batches, detach
 
 States = dict[str, NDArray[Any]]
 

@@ -10,9 +10,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from tdrec.distiller import Distiller
-from tdrec.method import Method
-from tdrec.teacher_targets import batches, detach
+from tdrec.distill.distiller import Distiller
+from tdrec.distill.method import Method
+from tdrec.distill.teacher_targets import batches, detach
 
 
 @dataclass(frozen=True)

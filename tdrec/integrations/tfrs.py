@@ -11,8 +11,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from tdrec.method import Method
-from tdrec.model_split import ModelSplit, Trace
+from tdrec.distill.method import Method
+from tdrec.distill.model_split import ModelSplit, Trace
 
 Tensor = Any
 

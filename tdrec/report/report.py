@@ -18,13 +18,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from tdrec.files import replace_file
 from tdrec.report.choices import choices
 from tdrec.report.claims import OTHERS, not_shown
 from tdrec.report.document import Block, Code, Document, Part, Points, Table, Text
 from tdrec.report.evidence import COSTS, at_a_glance, median_cost, section_blocks
 from tdrec.report.section import Label, Means, Section, make_sections
 from tdrec.report.words import DASH, counted, listed
+from tdrec.runtime.files import replace_file
 from tdrec.studies.arm import NAMES
 from tdrec.studies.comparison import RESAMPLES, Estimate
 from tdrec.studies.metric import Metric

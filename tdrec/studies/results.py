@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from filelock import FileLock, Timeout
 
-from tdrec.files import remove_temporary
+from tdrec.runtime.files import remove_temporary
 from tdrec.studies.row import Row
 
 Line = TypeVar("Line")

@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tdrec.files import TEMPORARY, replace_file
+from tdrec.runtime.files import TEMPORARY, replace_file
 from tdrec.studies.config import Config
 from tdrec.studies.plan import Plan, Run
 from tdrec.studies.results import appending, read_lines, read_rows

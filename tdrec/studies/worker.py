@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-from tdrec.quiet import quiet_tensorflow
+from tdrec.runtime.quiet import quiet_tensorflow
 from tdrec.studies.plan import Run, Unit
 from tdrec.studies.provenance import git_revision, versions
 from tdrec.studies.row import Data, Row

@@ -8,8 +8,8 @@ from typing import Any
 import keras
 from filelock import FileLock
 
-from tdrec.files import replace_file
-from tdrec.fingerprint import hash_arrays
+from tdrec.distill.fingerprint import hash_arrays
+from tdrec.runtime.files import replace_file
 from tdrec.studies.task import DivergedError
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from tdrec.distiller import PARTS, Distiller
-from tdrec.model_cost import training_multiply_adds
+from tdrec.distill.distiller import PARTS, Distiller
+from tdrec.export.model_cost import training_multiply_adds
 from tdrec.studies.config import LOG_EVERY
 from tdrec.studies.task import DivergedError
 

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
-from tdrec.quiet import quiet_tensorflow
+from tdrec.runtime.quiet import quiet_tensorflow
 from tdrec.studies.arm import Arm
 from tdrec.studies.keys import code_version, key_of
 from tdrec.studies.metric import ACCURACY, Metric

@@ -5,7 +5,7 @@ from typing import Any, NoReturn
 
 import keras
 
-from tdrec.model_split import ModelSplit, Trace
+from tdrec.distill.model_split import ModelSplit, Trace
 
 
 class Predictor(ModelSplit):

@@ -14,8 +14,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tdrec.backend import require_tensorflow
-from tdrec.model_split import ModelSplit, Trace
+from tdrec.distill.backend import require_tensorflow
+from tdrec.distill.model_split import ModelSplit, Trace
 from tdrec.teachers.predictor import Predictor
 
 ROOMS = ("lower", "middle", "head")

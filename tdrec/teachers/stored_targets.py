@@ -7,8 +7,8 @@ import keras
 import numpy as np
 import pandas as pd
 
-from tdrec.model_split import ModelSplit, Trace
-from tdrec.teacher_targets import TeacherTargets, attach
+from tdrec.distill.model_split import ModelSplit, Trace
+from tdrec.distill.teacher_targets import TeacherTargets, attach
 from tdrec.teachers.column_files import PathLike, read_columns, write_columns
 
 Ids = Mapping[str, Any]

@@ -3,10 +3,10 @@ import pytest
 
 import small_models
 from tdrec.diagnostics.states import hidden_states
-from tdrec.distiller import Distiller
-from tdrec.methods import FeatureDistillation, LabelDistillation, Scratch
-from tdrec.talking_models import TalkingModels
-from tdrec.teacher_targets import TeacherTargets, attach
+from tdrec.distill.distiller import Distiller
+from tdrec.distill.methods import FeatureDistillation, LabelDistillation, Scratch
+from tdrec.distill.methods.talking_models import TalkingModels
+from tdrec.distill.teacher_targets import TeacherTargets, attach
 from tdrec.teachers.predictor import Predictor
 
 

@@ -4,9 +4,9 @@ import pytest
 
 import small_models
 from tdrec.diagnostics.trial import trial
-from tdrec.distiller import Distiller
-from tdrec.methods import LabelDistillation, Scratch
-from tdrec.teacher_targets import TeacherTargets, attach
+from tdrec.distill.distiller import Distiller
+from tdrec.distill.methods import LabelDistillation, Scratch
+from tdrec.distill.teacher_targets import TeacherTargets, attach
 
 HOW = {"steps": 6, "batch_size": 8, "seed": 3}
 

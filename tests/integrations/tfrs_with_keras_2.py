@@ -14,8 +14,8 @@ import small_movielens
 import tdrec
 from small_models import inputs_and_ratings, numpy_layer, numpy_trace, randomise, small_model
 from tdrec.data import load
+from tdrec.distill.methods import METHODS
 from tdrec.integrations.tfrs import Distillation, _check_keras_2, split_model
-from tdrec.methods import METHODS
 
 X, Y = inputs_and_ratings()
 WEIGHT = np.arange(12, dtype="float32") / 4

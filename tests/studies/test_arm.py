@@ -2,7 +2,7 @@
 
 import pytest
 
-from tdrec import methods
+from tdrec.distill import methods
 from tdrec.studies.arm import METHODS, NAMES, ROUNDS, Arm
 from tdrec.studies.row import REFERENCES
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from study_rows import make_row
-from tdrec.files import TEMPORARY
+from tdrec.runtime.files import TEMPORARY
 from tdrec.studies.results import appending, only_writer, read_lines, read_rows
 
 ROWS = [make_row(seed=seed, label="TD k=2", setting="Amélie") for seed in range(3)]

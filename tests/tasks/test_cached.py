@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from tdrec.fingerprint import hash_arrays
+from tdrec.distill.fingerprint import hash_arrays
 from tdrec.studies.task import DivergedError
 from tdrec.tasks.cached import Teachers, model_bytes
 

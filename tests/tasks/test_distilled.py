@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from small_models import inputs_and_ratings, student_and_teacher
-from tdrec import methods
-from tdrec.distiller import PARTS, Distiller
+from tdrec.distill import methods
+from tdrec.distill.distiller import PARTS, Distiller
+from tdrec.distill.teacher_targets import batches
 from tdrec.studies.task import DivergedError
 from tdrec.tasks.distilled import (
     Compiled,
@@ -18,7 +19,6 @@ from tdrec.tasks.distilled import (
     variables_of,
 )
 from tdrec.tasks.ratings.teacher import adam
-from tdrec.teacher_targets import batches
 
 ROWS = inputs_and_ratings(rows=16)
 
@@ -133,7 +133,11 @@ def test_what_is_compiled_starts_again_as_if_it_were_new():
         ([1.0, np.inf], 1.0, "^a loss was not finite$"),
         ([1.0], np.nan, "^a weight was not finite at the end of training$"),
         ([1.0], -np.inf, "a weight was not finite"),
-        ([1.0, 20.1], 1.0, "the last training loss, 20.1, was above 10 times that of the best .* 2"),
+        (
+            [1.0, 20.1],
+            1.0,
+            "the last training loss, 20.1, was above 10 times that of the best .* 2",
+        ),
     ],
 )
 def test_training_that_gave_nothing_of_use_is_refused(losses, weight, reason):

@@ -3,10 +3,10 @@ import numpy as np
 import pytest
 
 from small_models import inputs_and_ratings, numpy_trace, small_model, student_and_teacher
-from tdrec.distiller import Distiller
-from tdrec.methods import LabelDistillation
-from tdrec.model_split import ModelSplit
-from tdrec.teacher_targets import TeacherTargets
+from tdrec.distill.distiller import Distiller
+from tdrec.distill.methods import LabelDistillation
+from tdrec.distill.model_split import ModelSplit
+from tdrec.distill.teacher_targets import TeacherTargets
 from tdrec.teachers.predictor import Predictor
 
 X, Y = inputs_and_ratings(rows=20)

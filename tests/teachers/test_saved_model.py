@@ -5,10 +5,10 @@ import tensorflow as tf
 from keras import layers
 
 from small_models import inputs_and_ratings, numpy_trace, small_model, student_and_teacher
-from tdrec.distiller import Distiller
-from tdrec.methods import FitNet, LabelDistillation, TalkingModels
-from tdrec.model_split import ModelSplit, split_model
-from tdrec.teacher_targets import TeacherTargets
+from tdrec.distill.distiller import Distiller
+from tdrec.distill.methods import FitNet, LabelDistillation, TalkingModels
+from tdrec.distill.model_split import ModelSplit, split_model
+from tdrec.distill.teacher_targets import TeacherTargets
 from tdrec.teachers.predictor import Predictor
 from tdrec.teachers.saved_model import load_saved_model, load_saved_split, save_split
 

@@ -7,9 +7,15 @@ import pytest
 import tensorflow as tf
 
 from small_models import inputs_and_ratings, numpy_trace, small_model, student_and_teacher
-from tdrec.distiller import Distiller
-from tdrec.methods import FeatureDistillation, FitNet, Hybrid, LabelDistillation, TalkingModels
-from tdrec.model_split import Trace, split_model
+from tdrec.distill.distiller import Distiller
+from tdrec.distill.methods import (
+    FeatureDistillation,
+    FitNet,
+    Hybrid,
+    LabelDistillation,
+    TalkingModels,
+)
+from tdrec.distill.model_split import Trace, split_model
 from tdrec.teachers.predictor import Predictor
 from tdrec.teachers.stored_targets import StoredTargets
 

@@ -12,14 +12,14 @@ from typing import Any
 import keras
 import numpy as np
 
-from tdrec import methods
 from tdrec.data.image_subsets import relabelled
 from tdrec.data.images import Images, evaluation_batches, training_batches
 from tdrec.diagnostics.cka import cka_table
 from tdrec.diagnostics.states import hidden_states
-from tdrec.distiller import Distiller
-from tdrec.model_cost import multiply_adds, save_keras
-from tdrec.model_split import ModelSplit, split_model
+from tdrec.distill import methods
+from tdrec.distill.distiller import Distiller
+from tdrec.distill.model_split import ModelSplit, split_model
+from tdrec.export.model_cost import multiply_adds, save_keras
 from tdrec.models.vit import ViT, block_name, first_blocks
 from tdrec.models.vit_checkpoints import load_vit
 from tdrec.studies.keys import key_of

@@ -6,7 +6,7 @@ A method that gains as much from one of these does not owe its gain to what the 
 import keras
 import numpy as np
 
-from tdrec.model_split import ModelSplit, Tensor, Trace, split_model
+from tdrec.distill.model_split import ModelSplit, Tensor, Trace, split_model
 
 SEED = 0
 """Of all that is random in a control: it is the same for every student."""

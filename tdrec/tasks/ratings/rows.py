@@ -7,7 +7,7 @@ from tdrec.studies.keys import code_version, key_of
 from tdrec.tasks.ratings.config import RatingConfig
 
 _CODE = (
-    *("data", "models/rating_mlp.py", "models/id_dropout.py", "teacher_targets.py"),
+    *("data", "models/rating_mlp.py", "models/id_dropout.py", "distill/teacher_targets.py"),
     *("tasks/ratings/teacher.py", "tasks/ratings/evaluation.py", "tasks/distilled.py"),
 )
 """What makes a teacher."""

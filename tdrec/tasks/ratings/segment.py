@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tdrec.data import FeatureEncoder, Ratings, unrated_pairs
-from tdrec.model_split import Trace
+from tdrec.distill.model_split import Trace
+from tdrec.distill.teacher_targets import as_tensors, attach
 from tdrec.models.id_dropout import id_variants
 from tdrec.tasks.ratings.config import RatingConfig
 from tdrec.tasks.ratings.controls import of_other_rows
 from tdrec.tasks.ratings.teacher import targets_of
-from tdrec.teacher_targets import as_tensors, attach
 
 Features = dict[str, NDArray[Any]]
 

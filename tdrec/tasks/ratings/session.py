@@ -13,12 +13,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from tdrec import methods
-from tdrec.backend import require_tensorflow
 from tdrec.data import FeatureEncoder, Holdout
-from tdrec.distiller import Distiller
-from tdrec.model_cost import latency_ms, multiply_adds
-from tdrec.model_split import ModelSplit, split_model
+from tdrec.distill import methods
+from tdrec.distill.backend import require_tensorflow
+from tdrec.distill.distiller import Distiller
+from tdrec.distill.model_split import ModelSplit, split_model
+from tdrec.distill.teacher_targets import TeacherTargets
+from tdrec.export.model_cost import latency_ms, multiply_adds
 from tdrec.models.rating_mlp import HIGH, LOW
 from tdrec.studies.keys import key_of
 from tdrec.studies.task import DivergedError, Result, Score, Session, Watch
@@ -31,7 +32,6 @@ from tdrec.tasks.ratings.rows import teacher_file, teacher_rows
 from tdrec.tasks.ratings.segment import Segment, training_rows
 from tdrec.tasks.ratings.student import compile_student, train_student
 from tdrec.tasks.ratings.teacher import predict, rating_model, train_teacher
-from tdrec.teacher_targets import TeacherTargets
 
 Features = dict[str, np.ndarray]
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import keras
 
-from tdrec.callbacks import RampUp
-from tdrec.distiller import Distiller
+from tdrec.distill.callbacks import RampUp
+from tdrec.distill.distiller import Distiller
+from tdrec.distill.teacher_targets import batches
 from tdrec.models.id_dropout import variant_shares
 from tdrec.studies.config import LOG_EVERY
 from tdrec.studies.task import Watch
@@ -18,7 +19,6 @@ from tdrec.tasks.ratings.config import RatingConfig
 from tdrec.tasks.ratings.evaluation import score
 from tdrec.tasks.ratings.segment import Segment
 from tdrec.tasks.ratings.teacher import adam, predict
-from tdrec.teacher_targets import batches
 
 WATCH_EVERY = 2 * LOG_EVERY
 """Steps between two looks at a student that is watched."""

@@ -7,13 +7,13 @@ import keras
 import numpy as np
 
 from tdrec.data import FeatureEncoder, Ratings, split_by_time
+from tdrec.distill.teacher_targets import batches
 from tdrec.models.id_dropout import id_variants, variant_shares
 from tdrec.models.rating_mlp import rating_mlp
 from tdrec.studies.config import LOG_EVERY, VALIDATION_FRACTION
 from tdrec.tasks.distilled import check_training, restart
 from tdrec.tasks.ratings.config import ModelConfig, TeacherConfig
 from tdrec.tasks.ratings.evaluation import BiasModel
-from tdrec.teacher_targets import batches
 
 
 def rating_model(

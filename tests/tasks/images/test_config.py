@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tdrec import methods
+from tdrec.distill import methods
 from tdrec.studies.arm import METHODS
 from tdrec.studies.task import check_config
 from tdrec.tasks.images.config import (

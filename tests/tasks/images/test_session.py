@@ -11,7 +11,7 @@ import tensorflow as tf
 from small_images import SIZE, SMALL, TEST, write_folder
 from small_vit import npz_weights
 from tdrec.data.images import evaluation_batches
-from tdrec.fingerprint import hash_arrays
+from tdrec.distill.fingerprint import hash_arrays
 from tdrec.tasks.image import ImageTask
 from tdrec.tasks.images.config import CIFAR10
 from tdrec.tasks.images.session import ImageSession, accuracy

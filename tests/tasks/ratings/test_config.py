@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tdrec import methods
+from tdrec.distill import methods
 from tdrec.studies.arm import METHODS
 from tdrec.studies.config import Range
 from tdrec.tasks.ratings.config import METHOD_DEFAULTS, PRESETS, UNIT_DROPOUT, WEIGHTS

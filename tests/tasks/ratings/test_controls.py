@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from small_movielens import SMALL
-from tdrec.methods import get
-from tdrec.model_split import Trace, split_model
+from tdrec.distill.methods import get
+from tdrec.distill.model_split import Trace, split_model
 from tdrec.models.rating_mlp import HIGH, LOW
 from tdrec.studies.plan import find
 from tdrec.tasks.ratings.config import PRESETS

@@ -8,12 +8,12 @@ import pytest
 
 from small_movielens import SMALL
 from tdrec.data import unrated_pairs
-from tdrec.model_split import split_model
+from tdrec.distill.model_split import split_model
+from tdrec.distill.teacher_targets import TeacherTargets, detach
 from tdrec.models.id_dropout import OUT_OF_VOCABULARY
 from tdrec.models.rating_mlp import HIGH, LOW
 from tdrec.tasks.ratings.segment import training_rows
 from tdrec.tasks.ratings.teacher import predict
-from tdrec.teacher_targets import TeacherTargets, detach
 
 VARIANTS = 4
 

@@ -9,8 +9,8 @@ import pytest
 
 from small_movielens import SMALL
 from tdrec.data import FeatureEncoder, split_by_time
-from tdrec.fingerprint import hash_arrays
-from tdrec.label_distillation import LabelDistillation
+from tdrec.distill.fingerprint import hash_arrays
+from tdrec.distill.methods.label_distillation import LabelDistillation
 from tdrec.studies.arm import METHODS
 from tdrec.studies.row import Units
 from tdrec.tasks.ratings.evaluation import BiasModel, score
@@ -85,7 +85,9 @@ def test_references(session, war, holdout):
     train, test = holdout.train.of_genre("War"), holdout.test.of_genre("War")
     bias = session.run(war, SMALL, "bias", None)
     assert bias.score.value == score(BiasModel.fit(train).predict(test), test, train).value
-    everything = score(BiasModel.fit(holdout.train).predict(holdout.test), holdout.test, holdout.train)
+    everything = score(
+        BiasModel.fit(holdout.train).predict(holdout.test), holdout.test, holdout.train
+    )
     assert bias.score.details["rmse_all_genres"] == everything.value
     assert bias.facts["params"] == BiasModel.fit(train).params
 
@@ -278,9 +280,10 @@ def test_a_teacher_that_diverges_is_the_reason_of_who_reads_it(holdout, tmp_path
     assert not list(tmp_path.glob("*.keras"))
     # Who reads none is what it always is.
     scratch = session.run(drama, wild, "scratch", 0)
-    assert scratch.score.value == RatingSession(holdout, tmp_path).run(
-        drama, wild, "scratch", 0
-    ).score.value
+    assert (
+        scratch.score.value
+        == RatingSession(holdout, tmp_path).run(drama, wild, "scratch", 0).score.value
+    )
     assert session.run(drama, wild, "bias", None).reason == ""
 
 
@@ -289,5 +292,3 @@ def test_results_are_plain_data(session, drama):
         result = session.run(drama, SMALL, method, seed)
         json.dumps([result.facts, result.score.value, result.score.details], allow_nan=False)
         assert isinstance(result.score.units, Units)
-
-

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from small_movielens import SMALL
-from tdrec import methods
-from tdrec.distiller import Distiller
-from tdrec.model_split import split_model
+from tdrec.distill import methods
+from tdrec.distill.distiller import Distiller
+from tdrec.distill.model_split import split_model
+from tdrec.distill.teacher_targets import batches
 from tdrec.models.id_dropout import id_variants
 from tdrec.models.rating_mlp import HIGH, LOW
 from tdrec.tasks.ratings.student import compile_student, train_student
 from tdrec.tasks.ratings.teacher import adam, rating_model, targets_of
-from tdrec.teacher_targets import batches
 
 PLAIN = replace(SMALL, id_dropout={}, steps=40)
 

@@ -1,0 +1,13 @@
+"""Says which commands there are."""
+
+import tdrec
+
+print(
+    f"""tdrec {tdrec.__version__}: distil a large recommender into small students.
+
+  python -m tdrec.run     students of genres or image tasks, and a report
+  python -m tdrec.study   a study of experiments/, or of a file of your own
+  python -m tdrec.doctor  whether distilling a genre's student can help
+
+--help says more of each."""
+)

@@ -1,0 +1,481 @@
+"""The distiller: a Keras model that teaches a student while it is fitted."""
+
+import os
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from tdrec.distill.method import Method
+from tdrec.distill.model_split import ModelSplit, Trace, split_model
+from tdrec.distill.teacher_reference import TeacherReference, check_path, cut_of
+from tdrec.distill.teacher_targets import (
+    TeacherTargets,
+    as_tensors,
+    attach,
+    batches,
+    detach,
+    in_memory,
+)
+
+if keras.backend.backend() == "jax":
+    from tdrec.distill.trainers.training_step_jax import TrainingStep
+else:
+    from tdrec.distill.trainers.training_step_tensorflow import TrainingStep
+
+Tensor = Any
+_NOTHING = Trace(None, None, None)
+PARTS = ("student", "method")
+
+
+class StepLosses(NamedTuple):
+    """What one training step minimises, and what it logs.
+
+    Attributes:
+        total: The loss.
+        parts: What it is the sum of by name: the task's loss and the method's terms.
+        student: The student's trace of the batch.
+    """
+
+    total: Tensor
+    parts: dict[str, Tensor]
+    student: Trace
+
+
+@keras.saving.register_keras_serializable(package="tdrec")
+class Distiller(TrainingStep):
+    r"""Trains a student on its labels and on what a method makes of a teacher.
+
+    Each step makes one student forward, takes the teacher's trace (computed, or stored with the
+    batch: `with_teacher_targets`), and minimises
+
+    $L(y, y_g) + \sum_t c_t L_t + \Omega$: the compiled loss, the method's weighted losses, and the
+    student's regularisation losses. The factors $c_t$ are 1 until somebody changes them while
+    training (`term_weights`). Keras may run on TensorFlow or on JAX.
+
+    The student is the caller's own object; after `fit` it is the plain model that it was, to save,
+    export and serve. The teacher is only read: it is not among the distiller's weights, and its
+    `trainable` flags are not touched.
+
+    A distiller that was saved in the middle (`distiller.keras`, by `ModelCheckpoint` for one) goes
+    on training as if nothing had been. The teacher is not stored in it but referred to, by
+    `fingerprint` and, if it is given, by path: from there it is loaded again with the distiller.
+    Otherwise set `distiller.teacher`. Another teacher than before is refused; to learn from one,
+    make a new distiller around the student, `Distiller(distiller.student, teacher, method)`.
+
+    Args:
+        student: The split of the student.
+        teacher: The split of the teacher, or None where the method reads none.
+        method: What to learn from the teacher.
+        teacher_path: The `.keras` file that holds the teacher's model. A relative path is looked
+            up from where a program runs. Default None: a loaded distiller has no teacher until
+            one is set.
+        **kwargs: Those of `keras.Model`.
+
+    Attributes:
+        student: The student's split.
+        teacher: The teacher's split, None if there is none yet.
+        method: The method.
+        term_weights: A factor of each of the method's terms by its name, variables that start at 1
+            and are not trained; callbacks in `tdrec.distill.callbacks` schedule or balance them.
+
+    Raises:
+        RuntimeError: If Keras runs on another backend than TensorFlow or JAX.
+        TypeError: If an argument is of another type.
+        ValueError: If the student's weights cannot be found; if `teacher_path` is given for a
+            teacher that a file cannot restore; if another teacher is set than there was; in `fit`,
+            if the method reads a teacher and there is none.
+        FileNotFoundError: If there is nothing at `teacher_path`.
+
+    Example:
+        >>> student_split = split_model(student, low="dense_1", high="dense_2")
+        >>> teacher_split = split_model(teacher, low="dense_3", high="dense_5")
+        >>> distiller = Distiller(student_split, teacher_split, TalkingModels(rounds=2))
+        >>> distiller.compile("adam", loss="mse", metrics=[keras.metrics.RootMeanSquaredError()])
+        >>> distiller.fit(dataset)
+
+    Source:
+        Algorithm 1 of the paper.
+    """
+
+    train_function: Any  # Keras's: the traced training step
+
+    def __init__(
+        self,
+        student: ModelSplit,
+        teacher: ModelSplit | None,
+        method: Method,
+        *,
+        teacher_path: str | os.PathLike[str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if keras.backend.backend() not in ("tensorflow", "jax"):
+            raise RuntimeError(
+                "A Distiller's training step is written for Keras's backends TensorFlow and JAX. "
+                f"Received: {keras.backend.backend()!r}. Set KERAS_BACKEND=tensorflow or "
+                "KERAS_BACKEND=jax, or use `Method.compute_loss` or `tdrec.communicate`, which "
+                "run on any backend, in a training loop of your own."
+            )
+        _check_type("student", student, ModelSplit, "tdrec.split_model(model, low=..., high=...)")
+        _check_type("method", method, Method, "tdrec.TalkingModels(rounds=2)")
+        if not student.layers:
+            raise ValueError(
+                "The student's weights must be known, to be trained. Received: a split made of "
+                "plain functions. Name their owner: tdrec.ModelSplit(..., owner=model)."
+            )
+        self.student = student
+        self.method = method
+        self._teacher: ModelSplit | None = None
+        self._saved_teacher: TeacherReference | None = None
+        if teacher is not None:
+            self.teacher = teacher
+        self.teacher_path = None if teacher_path is None else check_path(teacher, teacher_path)
+        self._learning: tuple[str, ...] = PARTS
+        self._traced: dict[tuple[str, ...], Any] = {}  # training steps by the parts that learn
+        # The splits are views, which Keras does not track: the student's layers are listed here
+        # to be trained and saved, and the teacher's are not.
+        self.student_layers = list(student.layers)
+        logged = ("task_loss", *method.terms)
+        self.term_trackers = {name: keras.metrics.Mean(name=name) for name in logged}
+        self.term_weights = {
+            name: self.add_weight((), "ones", trainable=False, name=f"{name}_weight")
+            for name in method.terms
+        }
+        self._build_method()
+
+    def call(self, inputs: Any, training: bool = False) -> Tensor:
+        """The student's prediction.
+
+        Args:
+            inputs: What the student takes, with or without the teacher's targets.
+            training: Whether dropout and batch statistics act. Default False.
+
+        Returns:
+            Its prediction, shape `(batch, ...)`.
+        """
+        inputs, targets = detach(inputs)
+        prediction = self.student(inputs, training=training).prediction
+        self._build_method(inputs, targets)
+        return prediction
+
+    def compute_losses(
+        self, data: Any, learning: tuple[str, ...] = ()
+    ) -> tuple[Trace, Tensor, dict[str, Tensor]]:
+        """What a training step adds up.
+
+        Args:
+            data: A batch, as `fit` takes it from its data.
+            learning: The parts in which dropout, noise and batch statistics act: "student",
+                "method". Default none of them. Where the student learns alone, the method's terms
+                are left out.
+
+        Returns:
+            The student's trace, the task's loss with the student's regularisation losses, and the
+            method's terms, before the factors of `term_weights`.
+        """
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        inputs, targets = detach(x)
+        student = self.student(inputs, training="student" in learning)
+        self._build_method(inputs, targets)
+        task_loss = self.compute_loss(inputs, y, student.prediction, sample_weight)
+        if learning == ("student",):
+            return student, task_loss, {}
+        terms = self.method.compute_loss(
+            self.student.distilled(student),
+            self._teacher_trace(inputs, targets),
+            student_middle=self.student.interpret,
+            teacher_middle=self._interpret_as_teacher,
+            sample_weight=sample_weight,
+            training="method" in learning,
+        )
+        return student, task_loss, terms
+
+    @property
+    def teacher(self) -> ModelSplit | None:
+        return self._teacher
+
+    @teacher.setter
+    def teacher(self, split: ModelSplit) -> None:
+        _check_type("teacher", split, ModelSplit, "tdrec.split_model(model, low=..., high=...)")
+        if split is self._teacher:
+            return
+        if before := self._teacher_reference():
+            before.check(split)
+        self._teacher = split
+        self._trace_anew()
+
+    def _trace_anew(self) -> None:
+        """Lets the training step be traced again, which has read what is now another value."""
+        if self.train_function is not None:
+            self.make_train_function(force=True)
+
+    def make_train_function(self, force: bool = False) -> None:
+        if force or self.train_function is None:  # of a new teacher, or compiled anew
+            self._traced = {}
+        if self.built and not self.optimizer.built:
+            # Variables that are made while the step is traced have it traced once more.
+            self.optimizer.build(self.trainable_variables)
+        super().make_train_function(force)
+
+    def _teacher_reference(self) -> TeacherReference | None:
+        if self._teacher is None:
+            return self._saved_teacher
+        return TeacherReference.of(self._teacher, self.teacher_path)
+
+    @property
+    def learning(self) -> tuple[str, ...]:
+        """The parts that learn: "student", "method" (its encoders and decoders), or both.
+
+        Both unless it is set, as `tdrec.RampUp` does. A part that does not learn is frozen: no
+        weight of it moves, whatever the optimizer does, and it runs as when it is served, so that
+        batch statistics rest. Where the student learns alone, the task's loss is all; where the
+        method does, the task's loss is only logged. Setting it costs one tracing of the training
+        step, which is kept until the distiller is compiled again or gets another teacher.
+        """
+        return self._learning
+
+    @learning.setter
+    def learning(self, parts: tuple[str, ...]) -> None:
+        if parts not in (PARTS, PARTS[:1], PARTS[1:]):
+            raise ValueError(
+                f"`learning` must be {PARTS}, {PARTS[:1]} or {PARTS[1:]}. Received: {parts!r}."
+            )
+        if parts == self._learning:
+            return
+        traced = {**self._traced, self._learning: self.train_function}
+        self._learning = parts
+        if self.train_function is not None:
+            self.train_function = traced.get(parts)
+            self.make_train_function()
+            self._traced = traced
+
+    def _losses_of(self, data: Any) -> StepLosses:
+        """The losses of a training step, with the factors of `term_weights`."""
+        student, task_loss, terms = self.compute_losses(data, self.learning)
+        terms = {
+            name: ops.cast(self.term_weights[name], term.dtype) * term
+            for name, term in terms.items()
+        }
+        loss = task_loss + sum(terms.values())
+        return StepLosses(loss, {"task_loss": task_loss, **terms}, student)
+
+    def _logs_of(self, data: Any, losses: StepLosses) -> dict[str, Tensor]:
+        """Brings the metrics up to date with a training step, and returns what they say."""
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        inputs, _ = detach(x)
+        rows = ops.shape(losses.student.low)[0]
+        self._loss_tracker.update_state(losses.total, sample_weight=rows)
+        for name, value in losses.parts.items():
+            self.term_trackers[name].update_state(value, sample_weight=rows)
+        return self.compute_metrics(inputs, y, losses.student.prediction, sample_weight)
+
+    def _without_terms(self, logs: dict[str, Tensor]) -> dict[str, Tensor]:
+        # The terms of distillation are of no meaning without a teacher, so only the task's loss
+        # and the user's metrics are reported of a test.
+        return {name: value for name, value in logs.items() if name not in self.term_trackers}
+
+    def _learning_and_resting(self) -> tuple[list[keras.Variable], list[keras.Variable]]:
+        """The trainable weights of the parts that learn, and of those that do not."""
+        layers = {"student": self.student_layers, "method": [self.method]}
+        resting = [
+            v
+            for part, its_layers in layers.items()
+            if part not in self.learning
+            for layer in its_layers
+            for v in layer.trainable_variables
+        ]
+        frozen = {id(v) for v in resting}
+        learning = [v for v in self.trainable_variables if id(v) not in frozen]
+        if not learning:
+            raise ValueError(
+                f"There must be something to learn. Received: learning={self.learning!r}, which "
+                f"has no trainable weights with {type(self.method).__name__}. Let the other part "
+                "learn too."
+            )
+        return learning, resting
+
+    def _teacher_variables(self) -> list[keras.Variable]:
+        """What the teacher computes with, but for what it shares with the student."""
+        own = {id(v) for v in self.variables}
+        layers = self.teacher.layers if self.teacher else ()
+        return [v for layer in layers for v in layer.variables if id(v) not in own]
+
+    def with_teacher_targets(
+        self,
+        data: Any,
+        *,
+        batch_size: int | None = None,
+        shuffle: bool = False,
+        seed: int | None = None,
+        drop_remainder: bool = False,
+        cache: TeacherTargets | None = None,
+        stored: Callable[[Any], Trace] | None = None,
+    ) -> tf.data.Dataset:
+        """The data with the teacher's targets computed once, so that `fit` never runs it on x.
+
+        Rows and targets are held in memory: 4 bytes for each unit of the states that the method
+        reads. Shuffle here, not in `data`: what was shuffled there is read in one order for good.
+
+        Args:
+            data: A finite `tf.data.Dataset` of batches `(x, y)` or `(x, y, sample_weight)`, or
+                such a tuple of arrays.
+            batch_size: Rows a batch. Default None: as `data` has them, 256 for arrays.
+            shuffle: Whether each epoch has an order of its own. Default False.
+            seed: Makes the orders repeatable. Default None.
+            drop_remainder: Whether to leave out a last batch that is not full, whose other shape
+                would cost one more compilation. Default False.
+            cache: Where to look targets up and keep them. Default None: computed for this call.
+            stored: A function of the inputs that returns their targets, such as a table that was
+                read (`StoredTargets`). Default None: the teacher computes them.
+
+        Returns:
+            A `tf.data.Dataset` for this distiller's `fit`.
+
+        Raises:
+            ValueError: If the method reads a teacher and there is none, or reads what the teacher
+                or the table lacks.
+
+        Example:
+            >>> distiller.fit(distiller.with_teacher_targets(dataset, shuffle=True, seed=0))
+        """
+        rows, found = in_memory(data)
+        x, *rest = rows
+        if fields := self.method.teacher_fields:
+            if stored is not None:
+                trace = stored(x)
+            else:
+                targets = cache or TeacherTargets()
+                trace = as_tensors(targets(self._required_teacher(), x, fields))
+            x = attach(x, self._read(trace), fields)
+        return batches(
+            (x, *rest),
+            batch_size or found,
+            shuffle=shuffle,
+            seed=seed,
+            drop_remainder=drop_remainder,
+        )
+
+    def _teacher_trace(self, inputs: Any, targets: dict[str, Tensor] | None) -> Trace:
+        """The teacher's targets of a batch, constants, in the fields that the method reads."""
+        if not self.method.teacher_fields:
+            return _NOTHING
+        trace = self._run_teacher(inputs) if targets is None else _NOTHING._replace(**targets)
+        return Trace(*(f if f is None else ops.stop_gradient(f) for f in self._read(trace)))
+
+    def _read(self, trace: Trace) -> Trace:
+        """The fields that the method reads, of a teacher's trace or of its shapes."""
+        fields = self.method.teacher_fields
+        if missing := [field for field in fields if getattr(trace, field) is None]:
+            raise ValueError(
+                f"{type(self.method).__name__} reads the teacher's {', '.join(fields)}. Received: "
+                f"a teacher, or stored targets, without {', '.join(missing)}. States are known of "
+                "a teacher that is split into rooms (tdrec.split_model, tdrec.load_saved_split), "
+                "or stored; of several outputs name one (output=...); and "
+                "tdrec.LabelDistillation() reads the prediction alone."
+            )
+        return _NOTHING._replace(**{field: getattr(trace, field) for field in fields})
+
+    def _run_teacher(self, inputs: Any) -> Trace:
+        teacher = self._required_teacher()
+        return teacher.distilled(teacher(inputs))
+
+    def _interpret_as_teacher(self, low: Tensor) -> Tensor:
+        return self._required_teacher().interpret(low)
+
+    def _required_teacher(self) -> ModelSplit:
+        if self.teacher is None:
+            saved = self._saved_teacher
+            known = f", and it was saved with {saved}" if saved else ""
+            raise ValueError(
+                f"{type(self.method).__name__} learns from a teacher. Received: teacher=None"
+                f"{known}. Pass the teacher's split to tdrec.Distiller, or set `distiller.teacher` "
+                "after loading one."
+            )
+        return self.teacher
+
+    def _build_method(self, inputs: Any = None, targets: dict[str, Tensor] | None = None) -> None:
+        """Builds the method once the shapes of both traces are known, if need be from a batch."""
+        if not self.method.built:
+            teacher = self._teacher_shapes(inputs, targets)
+            if self.student.shapes and teacher:
+                self.method.build(self.student.shapes, teacher)
+        if self.method.built and self.student.shapes:
+            self.built = True  # all weights exist, which Keras asks for to save or to load them
+
+    def _teacher_shapes(self, inputs: Any, targets: dict[str, Tensor] | None) -> Trace | None:
+        if not self.method.teacher_fields:
+            return _NOTHING
+        if targets is not None:
+            return self._read(
+                _NOTHING._replace(**{f: (None, *t.shape[1:]) for f, t in targets.items()})
+            )
+        if self.teacher and self.teacher.shapes is None and inputs is not None:
+            self.teacher(inputs)
+        shapes = self.teacher.shapes if self.teacher else None
+        if shapes and shapes.low is None:  # of a teacher that only predicts
+            return self._read(shapes)
+        return shapes
+
+    def save(self, filepath: str | os.PathLike[str], overwrite: bool = True, **kwargs: Any) -> None:
+        """As `keras.Model.save`; a `.keras` file is replaced once the new one is complete.
+
+        A run that is killed while it writes its checkpoint can so go on from the one before.
+
+        Args:
+            filepath: Where to save.
+            overwrite: Whether to replace a file without asking. Default True.
+            **kwargs: Those of `keras.Model.save`.
+        """
+        path = Path(filepath)
+        if path.suffix != ".keras" or not (overwrite and path.parent.is_dir()):
+            return super().save(filepath, overwrite=overwrite, **kwargs)
+        temporary = path.with_name(f".{path.stem}.{os.getpid()}.keras")
+        try:
+            super().save(temporary, **kwargs)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def get_config(self) -> dict[str, Any]:
+        cut = cut_of(self.student)
+        if cut is None:
+            raise ValueError(
+                "A distiller is saved whole only if its student was cut by `tdrec.split_model` "
+                "without an input map, since functions are no data. Save its weights "
+                "(`save_weights`, or ModelCheckpoint with `save_weights_only=True`), or the "
+                "student alone."
+            )
+        teacher = self._teacher_reference()
+        return {
+            **super().get_config(),
+            "student": keras.saving.serialize_keras_object(self.student_layers[0]),
+            "cut": cut,
+            "method": keras.saving.serialize_keras_object(self.method),
+            "teacher": teacher and asdict(teacher),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "Distiller":
+        config = dict(config)
+        student = keras.saving.deserialize_keras_object(config.pop("student"), custom_objects)
+        method = keras.saving.deserialize_keras_object(config.pop("method"), custom_objects)
+        cut, saved = config.pop("cut"), config.pop("teacher")
+        distiller = cls(split_model(student, **cut), None, method, **config)
+        if saved:
+            distiller._saved_teacher = reference = TeacherReference(**saved)
+            distiller.teacher_path = reference.path
+            if teacher := reference.load(custom_objects):
+                distiller.teacher = teacher
+        return distiller
+
+
+def _check_type(name: str, value: Any, expected: type, remedy: str) -> None:
+    if not isinstance(value, expected):
+        raise TypeError(
+            f"`{name}` must be a {expected.__name__}, such as {remedy}. Received: {value!r}."
+        )

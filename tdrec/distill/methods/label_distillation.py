@@ -1,0 +1,67 @@
+"""LD, label distillation: the student fits the teacher's predictions.
+
+Source: Hinton et al., 2015; "Talking Models", arXiv 2310.03188, section 3.2.
+"""
+
+from typing import Any
+
+import keras
+
+from tdrec.distill import losses
+from tdrec.distill.method import Method, Tensor, check_positive
+from tdrec.distill.model_split import Trace
+
+
+@keras.saving.register_keras_serializable(package="tdrec")
+class LabelDistillation(Method):
+    r"""LD: the student also fits the teacher's predictions.
+
+    $w\, d(y_g, y_h)$, with a distance for the kind of output (see `losses.logit_loss`).
+
+    Args:
+        weight: $w > 0$. Default 1.
+        task: What the outputs are: `"regression"`, `"binary"` (logits of a sigmoid) or
+            `"classes"` (logits of a softmax). Default `"regression"`.
+        temperature: Softens the two kinds of logits. Default 1.
+        **kwargs: Those of `keras.layers.Layer`.
+
+    Raises:
+        ValueError: If an argument is out of its range; the rule is named.
+
+    Example:
+        >>> Distiller(student_split, teacher_split, LabelDistillation(weight=0.5))
+
+    Source:
+        Hinton et al., 2015; section 3.2 of the paper, $L_{logit}$.
+    """
+
+    teacher_fields = ("prediction",)
+    terms = ("label_loss",)
+
+    def __init__(
+        self,
+        weight: float = 1.0,
+        task: str = "regression",
+        temperature: float = 1.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.weight = check_positive("weight", weight)
+        self.task = losses.check_task(task)
+        self.temperature = check_positive("temperature", temperature)
+
+    def build(self, student: Trace, teacher: Trace) -> None:
+        for name, shapes in (("student", student), ("teacher", teacher)):
+            if shapes.prediction is None:
+                raise ValueError(
+                    f"Label distillation compares one output. Received: a {name} with several. "
+                    "Name the one in its split: split_model(..., output=KEY)."
+                )
+
+    def compute_loss(
+        self, student: Trace, teacher: Trace, *, sample_weight: Tensor | None = None, **_: Any
+    ) -> dict[str, Tensor]:
+        values = losses.logit_loss(
+            teacher.prediction, student.prediction, self.task, self.temperature
+        )
+        return {"label_loss": self.weight * losses.mean(values, sample_weight)}

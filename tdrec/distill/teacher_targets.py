@@ -1,0 +1,250 @@
+"""The teacher's targets, computed once for a whole data set and reused.
+
+The teacher is frozen, so its trace of a row depends on the row alone: one pass serves every epoch,
+method, seed and trial.
+"""
+
+import math
+import os
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tdrec.distill.fingerprint import fingerprint, hash_arrays
+from tdrec.distill.model_split import ModelSplit, Trace
+
+_INPUTS, _TARGETS = "inputs", "teacher_targets"
+_ALIGNMENT = 64  # bytes: TensorFlow takes an array's memory as it is if it starts at a multiple
+
+
+class TeacherTargets:
+    """Remembers a teacher's traces, keyed by the teacher's weights and the data's hash.
+
+    A retrained teacher, another cut or other rows make another key, so a stale trace is never
+    used.
+
+    Args:
+        directory: Where to keep traces between processes, as `.npz` files. Default None: in
+            memory only, for as long as this object lives.
+        batch_size: Rows of one forward pass. Default 1024.
+
+    Example:
+        >>> targets = TeacherTargets()
+        >>> trace = targets(teacher_split, {"user": users, "movie": movies})
+        >>> trace.low.shape
+        (90000, 512)
+    """
+
+    def __init__(self, directory: str | Path | None = None, batch_size: int = 1024) -> None:
+        self.directory = None if directory is None else Path(directory)
+        self.batch_size = batch_size
+        self._traces: dict[str, Trace] = {}
+
+    def __call__(self, teacher: ModelSplit, x: Any, fields: Sequence[str] = Trace._fields) -> Trace:
+        """The teacher's trace of every row.
+
+        Args:
+            teacher: The teacher's split.
+            x: Its inputs, arrays of shape `(rows, ...)`.
+            fields: What to keep of the trace: 4 bytes a row for each unit. Default all.
+
+        Returns:
+            A `Trace` of float32 arrays of shape `(rows, ...)`: constants, made with
+            `training=False`; None in the fields that are not kept. Its prediction is the output
+            that is distilled; None where a teacher has several and its split names none.
+        """
+        key = "-".join([_key(teacher, x), *fields])
+        if key not in self._traces:
+            path = self.directory and self.directory / f"{key}.npz"
+            trace = _read(path) if path and path.exists() else None
+            if trace is None:
+                trace = self._compute(teacher, x, fields)
+                if path:
+                    _write(path, trace)
+            self._traces[key] = trace
+        return self._traces[key]
+
+    def _compute(self, teacher: ModelSplit, x: Any, fields: Sequence[str]) -> Trace:
+        arrays: dict[str, np.ndarray] = {}  # filled in place: joining parts would hold all twice
+        rows, done = len(keras.tree.flatten(x)[0]), 0
+        for batch in batches(x, self.batch_size):
+            trace = teacher.distilled(teacher(_of_backend(batch)))._asdict()
+            size = len(keras.tree.flatten(batch)[0])
+            for field in fields:
+                if (part := trace.get(field)) is not None:
+                    if field not in arrays:
+                        arrays[field] = _aligned((rows, *part.shape[1:]))
+                    arrays[field][done : done + size] = part
+            done += size
+        return Trace(*(arrays.get(field) for field in Trace._fields))
+
+
+def in_memory(data: Any) -> tuple[tuple, int]:
+    """All rows of a data set as arrays: `batches` taken back.
+
+    Args:
+        data: A finite `tf.data.Dataset` of batches, or arrays.
+
+    Returns:
+        The rows, always a tuple such as `(x, y)`, and the batch size that they came in, 256 for
+        arrays.
+
+    Raises:
+        ValueError: If there is no batch.
+    """
+    if not isinstance(data, tf.data.Dataset):
+        rows = data if isinstance(data, tuple) else (data,)
+        return keras.tree.map_structure(np.asarray, rows), 256
+    parts = [part if isinstance(part, tuple) else (part,) for part in data.as_numpy_iterator()]
+    if not parts:
+        raise ValueError("The data must have at least one batch. Received: an empty dataset.")
+    rows = keras.tree.map_structure(lambda *arrays: np.concatenate(arrays), *parts)
+    return rows, len(keras.tree.flatten(parts[0])[0])
+
+
+def as_tensors(trace: Trace) -> Trace:
+    """A trace that `TeacherTargets` made, as tensors in the same memory.
+
+    `tf.convert_to_tensor` would copy, and hold the targets three times while it does.
+
+    Args:
+        trace: Of arrays, which must not be changed while the tensors live.
+
+    Returns:
+        The same as tensors; those that were read from a file, and so may lie elsewhere, are copied.
+    """
+    return Trace(*(field if field is None else _tensor(field) for field in trace))
+
+
+def attach(x: Any, targets: Trace, fields: tuple[str, ...]) -> dict[str, Any]:
+    """Inputs of a batch or a data set that carry the teacher's targets with them.
+
+    Args:
+        x: The inputs, of any structure.
+        targets: The teacher's trace of the same rows.
+        fields: The fields of the trace to carry.
+
+    Returns:
+        What `detach` takes apart again.
+    """
+    return {_INPUTS: x, _TARGETS: {field: getattr(targets, field) for field in fields}}
+
+
+def detach(x: Any) -> tuple[Any, dict[str, Any] | None]:
+    """Inputs and the targets that they carry, None if they carry none."""
+    if isinstance(x, dict) and set(x) == {_INPUTS, _TARGETS}:
+        return x[_INPUTS], x[_TARGETS]
+    return x, None
+
+
+def batches(
+    data: Any,
+    batch_size: int,
+    *,
+    shares: Sequence[float] = (1.0,),
+    shuffle: bool = False,
+    seed: int | None = None,
+    drop_remainder: bool = False,
+) -> tf.data.Dataset:
+    """Batches of arrays that are in memory.
+
+    Only row numbers are shuffled, so an epoch costs one gather a batch.
+
+    Args:
+        data: Arrays of shape `(variants * rows, ...)`, in any structure: the variants of all rows,
+            one after the other.
+        batch_size: Rows a batch.
+        shares: How often each variant of a row is drawn. A pass takes each row once, in one of its
+            variants. Default: there is one.
+        shuffle: Whether each pass has an order of its own. Default False.
+        seed: Makes the orders and the variants repeatable. Default None.
+        drop_remainder: Whether to leave out a last batch that is not full. Default False.
+
+    Returns:
+        A `tf.data.Dataset` of the same structure.
+    """
+    with tf.device("CPU"):
+        tensors = keras.tree.map_structure(tf.convert_to_tensor, data)
+    rows = len(keras.tree.flatten(tensors)[0]) // len(shares)
+    dataset = tf.data.Dataset.range(rows)
+    if shuffle:
+        dataset = dataset.shuffle(rows, seed=seed, reshuffle_each_iteration=True)
+    dataset = dataset.batch(batch_size, drop_remainder=drop_remainder)
+    if len(shares) > 1:
+        bounds = tf.constant(np.cumsum(shares)[:-1], tf.float32)
+
+        def draw_variant(index: Any, seed: Any) -> Any:
+            draws = tf.random.stateless_uniform(tf.shape(index), seed=tf.stack([seed, 0]))
+            return index + rows * tf.searchsorted(bounds, draws, side="right", out_type=tf.int64)
+
+        seeds = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True)
+        dataset = tf.data.Dataset.zip(dataset, seeds).map(draw_variant)
+    dataset = dataset.map(
+        lambda index: keras.tree.map_structure(lambda tensor: tf.gather(tensor, index), tensors)
+    )
+    # tf.data's autotuning adds threads, which on two cores take half of the training step's speed,
+    # and its rewriting of the graph copies all rows and targets once for each new iterator.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    options.experimental_optimization.apply_default_optimizations = False
+    return dataset.prefetch(2).with_options(options)
+
+
+def _key(teacher: ModelSplit, x: Any) -> str:
+    """Hash of the weights, of the rows, and of what the teacher makes of the first of them.
+
+    The last tells apart two cuts of one model, and callables whose weights are not known.
+    """
+    few = _of_backend(keras.tree.map_structure(lambda array: tf.convert_to_tensor(array[:8]), x))
+    trace = [t for t in teacher.distilled(teacher(few)) if t is not None]
+    return hash_arrays([*keras.tree.flatten(x), *trace], start=fingerprint(teacher))
+
+
+def _of_backend(x: Any) -> Any:
+    """TensorFlow's tensors as those of Keras's backend; strings, which others lack, as they are."""
+    return keras.tree.map_structure(
+        lambda t: t if t.dtype == tf.string else keras.ops.convert_to_tensor(t), x
+    )
+
+
+def _aligned(shape: tuple[int, ...]) -> np.ndarray:
+    """A float32 array, not yet filled, whose memory a tensor can share."""
+    size, item = math.prod(shape), np.dtype("float32").itemsize
+    memory = np.empty(size + _ALIGNMENT // item, "float32")
+    start = -memory.ctypes.data % _ALIGNMENT // item
+    return memory[start : start + size].reshape(shape)
+
+
+def _tensor(array: np.ndarray) -> tf.Tensor:
+    if array.ctypes.data % _ALIGNMENT or not array.flags.c_contiguous:
+        copy = _aligned(array.shape)
+        copy[...] = array
+        array = copy
+    return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
+
+
+def _read(path: Path) -> Trace | None:
+    """The trace in the file, None if it is damaged (a disk that was full, a copy cut short)."""
+    try:
+        with np.load(path) as stored:
+            return Trace(**{**dict.fromkeys(Trace._fields), **stored})
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+def _write(path: Path, trace: Trace) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".npz")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.savez(file, **{k: v for k, v in trace._asdict().items() if v is not None})
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise

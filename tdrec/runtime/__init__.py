@@ -1,0 +1,1 @@
+"""The process: what it prints, what it compiles, and files that are replaced in one step."""
