@@ -26,7 +26,6 @@ MODULES = (
     "tdrec.data",
     "tdrec.studies.task",
     "tdrec.studies.plan",
-    "tdrec.studies.row",
     "tdrec.studies.comparison",
     "tdrec.report.report",
     "tdrec.tasks.ratings.evaluation",

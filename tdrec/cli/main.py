@@ -84,6 +84,8 @@ def _run(options: Options) -> int:
                 print("auto: training one student of each method without the validation rows.")
                 plan = request.validation_plan()
                 found = run_plan(plan, out / "validation", options.cache, pool, _bar)
+                if found.failures:
+                    return _failed(found)
                 picked = choices(found.rows, plan.metric)
                 chosen = {choice.task: choice.method for choice in picked}
                 notes = [_note(choice, plan) for choice in picked]
@@ -133,10 +135,9 @@ def _note(choice: Choice, plan: Plan) -> str:
 
 def _report(plan: Plan, outcome: Outcome, options: Options) -> int:
     """Writes the report and what was tuned, and prints what came of it."""
-    for failure in outcome.failures:
-        print(f"tdrec: {failure}", file=sys.stderr)
+    status = _failed(outcome)
     if not outcome.rows:
-        return 1
+        return status
     if any(row.tuned and row.validation for row in outcome.rows):
         replace_file(options.out / "tuned.json", tuned_values_text(outcome.rows))
     notes = list(plan.notes)
@@ -162,6 +163,13 @@ def _report(plan: Plan, outcome: Outcome, options: Options) -> int:
     if diverged := sum(row.status == "diverged" for row in outcome.rows):
         print(f"{diverged} of {len(outcome.rows)} runs diverged; the report shows them.")
     print("\n".join(str(path) for path in written))
+    return status
+
+
+def _failed(outcome: Outcome) -> int:
+    """Prints what failed; gives the exit status."""
+    for failure in outcome.failures:
+        print(f"tdrec: {failure}", file=sys.stderr)
     return int(bool(outcome.failures))
 
 

@@ -3,6 +3,7 @@
 All of it happens before TensorFlow is imported, so that a wrong value is refused at once.
 """
 
+import math
 import os
 import shlex
 from collections.abc import Mapping, Sequence
@@ -143,8 +144,8 @@ FLAGS = (
     _Flag("batch_size", _TRAIN, _ALL, None, "Rows of a student's step.", "whole"),
     _Flag("learning_rate", _TRAIN, _ALL, None, "Of a student.", "number"),
     _Flag(
-        *("embeddings", _TRAIN, _RUN, "quarter"),
-        "Width of a student's, against the teacher's.",
+        *("embeddings", _TRAIN, _RUN, None),
+        "Width of a student's, against the teacher's. Default: quarter.",
         "choice",
         ("quarter", "full"),
     ),
@@ -202,10 +203,10 @@ def read_options(door: Door, argv: Sequence[str]) -> Options:
     tasks = _names(found["task"])
     given = [name for name, value in found.items() if value not in (None, False)]
     wrong = [name for name in given if name in (OF_GENRES if tasks else OF_IMAGES)]
-    if door == "run" and (wrong := [name for name in wrong if name != "embeddings"]):
+    if door == "run" and wrong:
         other = "Images have" if tasks else "Genres have"
-        hint = "beside --task." if tasks else ": name image tasks by --task."
-        raise UsageError(f"{other} no --{' and no --'.join(wrong)} {hint}")
+        hint = " beside --task." if tasks else ": name image tasks by --task."
+        raise UsageError(f"{other} no --{' and no --'.join(wrong)}{hint}")
     for name in tasks:
         if name not in LABELS:
             raise UsageError(f"--task must name {', '.join(LABELS)}. Received: {name!r}.")
@@ -302,11 +303,12 @@ def _check_numbers(found: Mapping[str, Any]) -> None:
             raise UsageError(f"--{name} must be at least {least}. Received: {found[name]}.")
     for name in ("steps", "batch_size", "learning_rate", "weight"):
         value = found[name]
-        if value is not None and (not value > 0 or (name == "steps" and value % LOG_EVERY)):
+        is_odd = name == "steps" and (value or 0) % LOG_EVERY != 0
+        if value is not None and (is_odd or not 0 < value < math.inf):
             rule = f"a positive multiple of {LOG_EVERY}" if name == "steps" else "positive"
             raise UsageError(f"--{name} must be {rule}. Received: {value:g}.")
     for name in ("interaction_weight", "message_weight", "state_weight"):
-        if found[name] is not None and not found[name] >= 0:
+        if found[name] is not None and not 0 <= found[name] < math.inf:
             raise UsageError(f"--{name} must be at least 0. Received: {found[name]:g}.")
 
 

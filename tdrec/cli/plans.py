@@ -66,6 +66,8 @@ class Request:
         self._study: Study | None = None
         if options.study:
             self.name, self._study = find(options.study)
+            if self.chooses:
+                raise UsageError(f"a study compares: it has no --method={AUTO}.")
         tasks = self._study.tasks if self._study else ()
         named = [task for task in tasks if isinstance(task, str)]
         own = [task for task in tasks if isinstance(task, Task)]
@@ -81,8 +83,6 @@ class Request:
             self._of_genres()
         self.study = self._study or Study(TITLES[next(iter(self.tasks)).kind], self._arms())
         if self._study and options.methods:
-            if AUTO in options.methods:
-                raise UsageError(f"a study compares: it has no --method={AUTO}.")
             self.study = replace(self.study, arms=arms_of(self.study.arms, options.methods))
         if options.trials:
             self._check_tuning()
@@ -133,13 +133,17 @@ class Request:
 
     def _of_own(self, tasks: Sequence[Task]) -> None:
         """Tasks that a study's file defines."""
+        _refuse(self.options, "These tasks", "genre", "checkpoint", "validation")
         self.tasks = tasks
         self._take_presets(tasks[0].presets, list(tasks[0].presets)[:1])
 
     def _of_genres(self) -> None:
         options = self.options
+        _refuse(options, "Genres", "checkpoint", "validation")
         asked = options.genre or ("top8" if options.study else "Drama")
         check_genres(asked)
+        self._take_presets(PRESETS, list(PRESETS) if options.study else ["strong"])
+        check_td(next(iter(self.presets.values())), options.arguments)
         check_source(options.data)
         ratings = load(options.data)
         self.warnings = ratings.warnings
@@ -148,12 +152,11 @@ class Request:
         self.tasks = [GenreTask(name, source) for name in find_genres(asked, ratings)]
         if self.chooses:
             check_validation_rows([task.name for task in self.tasks], ratings)
-        self._take_presets(PRESETS, list(PRESETS) if options.study else ["strong"])
         self.tuned = self._tuned_values(ratings)
-        check_td(next(iter(self.presets.values())), options.arguments)
 
     def _of_images(self, names: Sequence[str]) -> None:
         options = self.options
+        _refuse(options, "Images", "genre")
         if self.chooses:
             raise UsageError(f"--task has no --method={AUTO}: name methods, or 'all'.")
         if options.trials and options.study is None:
@@ -256,6 +259,13 @@ class Request:
                 "report."
             )
         return notes
+
+
+def _refuse(options: Options, what: str, *names: str) -> None:
+    """Refuses what a study's tasks have no use for, and which tasks these are no flag says."""
+    if given := [name for name in names if getattr(options, name)]:
+        flags = " and no --".join("teacher" if name == "checkpoint" else name for name in given)
+        raise UsageError(f"{what} have no --{flags}. Leave it out.")
 
 
 def check_genres(text: str) -> None:

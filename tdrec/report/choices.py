@@ -6,12 +6,11 @@ student with the best of them if it is shown to be better than scratch, and else
 best student of the task, known only after the evaluation, is better.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from tdrec.report.section import Section
-from tdrec.studies.comparison import Scores, choose
-from tdrec.studies.metric import Metric
-from tdrec.studies.row import Row, Units
+from tdrec.studies.comparison import choose
+from tdrec.studies.tuning import scores_of
 
 
 @dataclass(frozen=True)
@@ -53,17 +52,10 @@ def choices(section: Section) -> list[Choice]:
         means = {name: x.mean for name, x in values.items() if x and x.mean is not None}
         if not scratch or None in tuned.values() or len(means) < len(rows):
             continue
-        scores = {name: _scores(row, metric) for name, row in tuned.items() if row}
+        scores = {x: scores_of(r.validation) for x, r in tuned.items() if r and r.validation}
         label = choose(scores, scratch.name, metric)
         best = max(means, key=lambda name: metric.sign * means[name])
         regret = abs(means[best] - means[label])
         difference = means[label] - means[scratch.name]
         found.append(Choice(task, label, best, means[label], difference, regret))
     return found
-
-
-def _scores(row: Row, metric: Metric) -> Scores:
-    """What a row's method was chosen by."""
-    assert row.validation
-    value, units = row.validation["value"], Units(**row.validation["units"])
-    return Scores.of([replace(row, value=value, units=units)], metric)

@@ -99,7 +99,8 @@ class Processes:
         self.workers = workers
         self.threads = threads
         self._pool = ThreadPoolExecutor(workers)
-        self._live: set[Any] = set()
+        self._lock = threading.Lock()
+        self._live: set[Any] | None = set()  # None once it is closed
         self._waiting: list[Any] = []
 
     def warm_up(self) -> None:
@@ -113,14 +114,22 @@ class Processes:
     def close(self) -> None:
         """Ends all processes."""
         self._pool.shutdown(wait=False, cancel_futures=True)
-        for process in tuple(self._live):
+        with self._lock:
+            live, self._live = self._live, None
+        for process in live or ():
             process.kill()
+        for process in self._waiting:  # those that had no job
+            with process:
+                pass
         self._pool.shutdown()
 
     def _started(self) -> Any:
-        process = start(self.threads)
-        self._live.add(process)
-        return process
+        with self._lock:
+            if self._live is None:
+                raise CancelledError
+            process = start(self.threads)
+            self._live.add(process)
+            return process
 
     def _compute(self, job: Job, take: Callable[[Record], None]) -> list[Record]:
         process = self._waiting.pop() if self._waiting else self._started()
@@ -128,7 +137,9 @@ class Processes:
             for record in work(job, process):
                 take(record)
         finally:
-            self._live.discard(process)
+            with self._lock:
+                if self._live is not None:
+                    self._live.discard(process)
         return []
 
 

@@ -1,26 +1,36 @@
 """Commands from flags to reports, on a small data set."""
 
 import json
-from dataclasses import replace
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
+from small_movielens import SMALL, write
+from tdrec.cli import plans
 from tdrec.cli.main import main
 from tdrec.data import FeatureEncoder, load, split_by_time
-from tdrec.studies.results import only_writer
+from tdrec.studies.auto import choices
+from tdrec.studies.metric import RMSE
+from tdrec.studies.results import only_writer, read_rows
+from tdrec.tasks.genre import GenreTask
 from tdrec.tasks.ratings.config import PRESETS
 
 
 @pytest.fixture
 def call(data, cache, tmp_path, monkeypatch):
     """Calls a command on the small data, with `--out` below the test's folder."""
-    teacher = replace(PRESETS["strong"].teacher, epochs=1)
-    monkeypatch.setitem(PRESETS, "strong", replace(PRESETS["strong"], teacher=teacher))
+    monkeypatch.setitem(PRESETS, "strong", SMALL)
+    # What it sets for processes that it starts is not for other tests.
+    monkeypatch.setenv("TF_XLA_FLAGS", os.environ.get("TF_XLA_FLAGS", ""))
 
-    def command(*arguments, door="run"):
-        flags = [f"--data={data}", f"--cache={cache}", f"--out={tmp_path / 'out'}", "--steps=20"]
+    def command(*arguments, door="run", data=data, out="out"):
+        flags = [f"--data={data}", f"--cache={cache}", f"--out={tmp_path / out}", "--steps=20"]
         return main(door, [f"tdrec.{door}", *flags, *arguments], "About.")
 
     return command
@@ -66,7 +76,7 @@ def test_from_flags_to_report_and_on(call, tmp_path, data, capsys):
 
 
 def test_a_run_that_diverges_ends_no_sweep(call, tmp_path, capsys):
-    assert call("--genre=War", "--method=ld", "--seeds=1", "--learning_rate=1000") == 0
+    assert call("--genre=War", "--method=ld", "--seeds=1", "--learning_rate=30", "--steps=40") == 0
     rows = {row["method"]: row for row in rows_of(tmp_path / "out")}
     assert {m for m, row in rows.items() if row["status"] == "diverged"} == {"scratch", "ld"}
     assert rows["ld"]["rmse"] is None and rows["teacher"]["rmse"] > 0
@@ -100,6 +110,92 @@ def test_help(call, capsys):
     assert call("--help") == 0
     printed = capsys.readouterr().out
     assert printed.startswith("About.") and "--method " in printed
+
+
+def test_tuned_values_are_used_and_said_to_be(call, tmp_path, tuned_file, data):
+    path = tuned_file()
+    assert call("--genre=War", "--method=ld", "--seeds=1", f"--tuned={path}") == 0
+    rows = {row["method"]: row for row in rows_of(tmp_path / "out")}
+    # The command has --steps=20.
+    assert rows["ld"]["tuned"] == {"learning_rate": 0.01, "user_dropout": 0.6, "weight": 9.0}
+    assert rows["ld"]["validation"] is None and rows["ld"]["label"] == "LD"
+    chosen = {"learning_rate": 0.01, "steps": 20, "user_dropout": 0.6, "weight": 9.0}
+    task = GenreTask("War", data)
+    alone = task.open(tmp_path / "teachers").run(task, SMALL.tuned("ld", chosen), "ld", 0)
+    assert rows["ld"]["rmse"] == pytest.approx(alone.score.value, abs=1e-6)
+    assert rows["ld"]["config"]["id_dropout"]["user"] == 0.6
+    report = (tmp_path / "out" / "report.html").read_text()
+    assert f"Tuned values from {path} are used" in report
+    assert not (tmp_path / "out" / "tuned.json").exists()  # nothing was tuned here
+
+
+def test_auto_trains_what_is_best_on_validation_rows_and_sees_no_others(
+    call, tmp_path, data, ratings, monkeypatch
+):
+    monkeypatch.setattr(plans, "METHODS", ("scratch", "ld"))  # TD takes long to compile
+    asked = ("--genre=War", "--method=auto", "--seeds=1")
+    assert call(*asked) == 0
+    clean = tmp_path / "out"
+    (choice,) = choices(read_rows(clean / "validation" / "results.jsonl"), RMSE)
+    rows = rows_of(clean)
+    assert {row["method"] for row in rows} == {"bias", "teacher", "scratch", choice.method}
+    assert {row["validation"] for row in rows} == {None}
+    assert f"For War auto chose {choice.label}, " in (clean / "report.md").read_text()
+    assert {row["data"]["n_test"] for row in rows} != {
+        row["data"]["n_test"] for row in rows_of(clean / "validation")
+    }
+    # With other evaluation ratings it chooses and trains the same.
+    lines = (Path(data) / "ratings.csv").read_text().splitlines()
+    cut = split_by_time(ratings).cut
+    for i, line in enumerate(lines[1:], start=1):
+        user, movie, _, time = line.split(",")
+        lines[i] = line if int(time) < cut else f"{user},{movie},0.5,{time}"
+    poisoned = write(tmp_path / "poisoned")
+    (poisoned / "ratings.csv").write_text("\n".join([*lines, ""]))
+    assert call(*asked, data=poisoned, out="other") == 0
+    for part, same in (("validation", True), (".", False)):
+        pairs = zip(rows_of(clean / part), rows_of(tmp_path / "other" / part), strict=True)
+        for mine, its in pairs:
+            assert (mine["method"], mine["curve"]) == (its["method"], its["curve"])
+            assert (mine["rmse"] == its["rmse"]) == same
+
+
+def test_a_job_that_fails_is_named_in_the_exit_status(call, tmp_path, capsys):
+    assert call("--genre=War", "--method=no_such:Method", "--seeds=1") == 1
+    error = capsys.readouterr().err
+    assert "Method on War" in error and "'no_such:Method'" in error
+    assert {row["method"] for row in rows_of(tmp_path / "out")} >= {"bias", "scratch"}
+
+
+def test_generated_data_are_shouted_about(call, tmp_path, capsys):
+    assert call("--genre=War", "--method=scratch", "--seeds=1", data="simulated") == 0
+    assert "SIMULATED DATA" in capsys.readouterr().err
+    for name in ("report.md", "report.html"):
+        assert "SIMULATED DATA" in (tmp_path / "out" / name).read_text()
+    assert all(row["data"]["simulated"] for row in rows_of(tmp_path / "out"))
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_it_with_its_status_and_a_word(number, status, data, tmp_path):
+    command = [
+        *(sys.executable, "-m", "tdrec.run", f"--data={data}", f"--out={tmp_path / 'out'}"),
+        *(f"--cache={tmp_path / 'cache'}", "--genre=War", "--method=td"),
+    ]
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        # a shell's background job, as these tests may be, ignores it, and so do its children
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert "8 to go" in process.stdout.readline()
+    process.send_signal(number)
+    error = process.communicate(timeout=60)[1]
+    assert process.returncode == status
+    assert "tdrec: interrupted. What is finished is on disk" in error
+    assert "Traceback" not in error
 
 
 @pytest.mark.long

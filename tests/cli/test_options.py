@@ -1,5 +1,6 @@
 """What is read from a command line, and what is refused."""
 
+import json
 import re
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tdrec.cli.options import FLAGS, Options, UsageError, help_text, read_options
+from tdrec.studies.arm import METHODS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -32,6 +34,78 @@ def test_the_options_are_frozen_and_say_what_was_typed():
         options.genre = "War"
 
 
+GIVEN = {
+    "genre": ("run", "War,Drama", {"genre": "War,Drama"}),
+    "method": ("run", "ld, td", {"methods": ("ld", "td")}),
+    "seeds": ("study", "4", {"seeds": 4}),
+    "trials": ("run", "3", {"trials": 3}),
+    "regimes": ("study", "paper,strong", {"presets": ("paper", "strong")}),
+    "seed": ("doctor", "7", {"seed": 7}),
+    "data": ("doctor", "a.zip", {"data": "a.zip"}),
+    "out": ("study", "there", {"out": Path("there")}),
+    "cache": ("run", "there", {"cache": Path("there")}),
+    "workers": ("run", "3", {"workers": 3, "threads": 1}),
+    "cluster": ("run", "tcp://a:1", {"cluster": "tcp://a:1"}),
+    "regime": ("doctor", "paper", {"presets": ("paper",)}),
+    "tuned": ("run", "none", {"tuned": "none"}),
+    "steps": ("study", "40", {"training": {"steps": 40}}),
+    "batch_size": ("doctor", "7", {"training": {"batch_size": 7}}),
+    "learning_rate": ("run", "1e-2", {"training": {"learning_rate": 0.01}}),
+    "embeddings": ("doctor", "full", {"wide": True}),
+    "rounds": ("run", "0", {"arguments": {"td": {"rounds": 0}}}),
+    "weight": ("doctor", "2", {}),
+    "interaction_weight": ("run", "0", {"arguments": {"td": {"interaction_weight": 0.0}}}),
+    "message_weight": ("run", "2", {"arguments": {"td": {"message_weight": 2.0}}}),
+    "state_weight": ("doctor", "2", {"arguments": {"td": {"state_weight": 2.0}}}),
+    "task": ("study", "cifar10,cifar10:few", {"tasks": ("cifar10", "cifar10:few")}),
+    "preset": ("study", "small", {"presets": ("small",)}),
+    "teacher": ("study", str(ROOT), {"checkpoint": str(ROOT)}),
+    "validation": ("study", "true", {"validation": True}),
+}
+"""A command that has the flag, a value, and what it comes to."""
+
+
+@pytest.mark.parametrize("name", [flag.name for flag in FLAGS])
+def test_every_flag_is_read(name):
+    door, value, expected = GIVEN[name]
+    study = ["table3"] if door == "study" else []
+    plain, options = read(door, *study), read(door, *study, f"--{name}={value}")
+    for field, each in expected.items():
+        assert getattr(options, field) == each != getattr(plain, field), field
+    others = set(vars(plain)) - set(expected) - {"command", "arguments"}
+    assert {field: getattr(options, field) for field in others} == {
+        field: getattr(plain, field) for field in others
+    }
+
+
+@pytest.mark.parametrize("door", ["run", "study", "doctor"])
+@pytest.mark.parametrize("flag", FLAGS, ids=lambda flag: flag.name)
+def test_a_command_has_its_own_flags_and_no_others(flag, door):
+    study = ["table3"] if door == "study" else []
+    if door in flag.doors:
+        assert f"--{flag.name} " in help_text(door, "")
+        for empty in ("", ",", " "):
+            if flag.name != "validation":
+                with pytest.raises(UsageError, match=f"{flag.name}"):
+                    read(door, *study, f"--{flag.name}={empty}")
+    else:
+        assert f"--{flag.name} " not in help_text(door, "")
+        with pytest.raises(UsageError, match=f"'{flag.name}'"):
+            read(door, *study, f"--{flag.name}={flag.values[0] if flag.values else 1}")
+
+
+def test_where_teachers_are_kept(monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
+    assert read("run").cache == Path("/somewhere/tdrec")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert read("run").cache == Path.home() / ".cache" / "tdrec"
+
+
+def test_all_methods_may_be_named_at_once():
+    assert read("run", "--method=all").methods == METHODS
+    assert read("run", "--method=my.module:Own,auto").methods == ("my.module:Own", "auto")
+
+
 def test_flags_of_methods_become_their_arguments():
     assert read("run", "--weight=3").arguments == {
         **{method: {"weight": 3.0} for method in ("ld", "fd", "fitnet")},
@@ -47,47 +121,76 @@ def test_flags_of_methods_become_their_arguments():
     }
 
 
-@pytest.mark.parametrize(
-    ("door", "arguments", "message"),
-    [
-        ("run", ["--method=tdd"], "--method must name .*Received: 'tdd'"),
-        ("run", ["--method="], "--method must have a value. Received: ''"),
-        ("run", ["--genre= ,"], "--genre must have a value"),
-        ("run", ["--steps=30"], "--steps must be a positive multiple of 20. Received: 30"),
-        ("run", ["--learning_rate=nan"], "--learning_rate must be positive. Received: nan"),
-        ("run", ["--weight=0"], "--weight must be positive. Received: 0"),
-        ("run", ["--state_weight=-1"], "--state_weight must be at least 0. Received: -1"),
-        ("run", ["--seeds=0"], "--seeds must be at least 1. Received: 0"),
-        ("run", ["--workers=0"], "--workers must be at least 1"),
-        ("run", ["--regime=week"], "regime"),
-        ("run", ["--sedes=3"], "sedes"),
-        ("run", ["Drama"], "unexpected argument 'Drama'"),
-        ("run", ["--task=mnist"], "--task must name .*Received: 'mnist'"),
-        ("run", ["--task=cifar10", "--genre=War"], "Images have no --genre"),
-        ("run", ["--preset=tiny"], "Genres have no --preset"),
-        ("run", ["--task=cifar10", "--teacher=/no/such"], "--teacher must name a folder"),
-        ("run", ["--cluster=tcp://a:1", "--workers=2"], "--cluster has workers of its own"),
-        ("study", [], "name one study"),
-        ("study", ["table3", "table5"], "name one study"),
-        ("study", ["table3", "--trials=-1"], "--trials must be at least 0"),
-        ("doctor", ["--seed=-1"], "--seed must be at least 0"),
-    ],
-)
+WRONG = [
+    ("run", ["--method=tdd"], "--method must name .*Received: 'tdd'"),
+    ("run", ["--method="], "--method must have a value. Received: ''"),
+    ("run", ["--genre= ,"], "--genre must have a value"),
+    ("run", ["--steps=30"], "--steps must be a positive multiple of 20. Received: 30"),
+    ("run", ["--steps=0"], "--steps must be a positive multiple of 20. Received: 0"),
+    ("run", ["--steps=4.5"], "steps.*4.5"),
+    ("run", ["--learning_rate=nan"], "--learning_rate must be positive. Received: nan"),
+    ("run", ["--learning_rate=inf"], "--learning_rate must be positive. Received: inf"),
+    ("run", ["--batch_size=-1"], "--batch_size must be positive. Received: -1"),
+    ("run", ["--weight=0"], "--weight must be positive. Received: 0"),
+    ("run", ["--state_weight=-1"], "--state_weight must be at least 0. Received: -1"),
+    ("run", ["--message_weight=inf"], "--message_weight must be at least 0. Received: inf"),
+    ("run", ["--interaction_weight=nan"], "--interaction_weight must be at least 0"),
+    ("run", ["--rounds=-1"], "--rounds must be at least 0. Received: -1"),
+    ("run", ["--seeds=0"], "--seeds must be at least 1. Received: 0"),
+    ("run", ["--workers=0"], "--workers must be at least 1"),
+    ("run", ["--regime=week"], "regime.*paper.*strong"),
+    ("run", ["--embeddings=half"], "embeddings.*quarter.*full"),
+    ("run", ["--sedes=3"], "sedes"),
+    ("run", ["Drama"], "unexpected argument 'Drama'"),
+    ("run", ["--task=mnist"], "--task must name .*Received: 'mnist'"),
+    ("run", ["--task=cifar10", "--genre=War"], "Images have no --genre beside --task"),
+    ("run", ["--task=cifar10", "--regime=paper", "--trials=2"], "no --trials and no --regime"),
+    ("run", ["--task=cifar10", "--embeddings=full"], "Images have no --embeddings"),
+    ("run", ["--task=cifar10", "--tuned=none"], "Images have no --tuned"),
+    ("run", ["--preset=tiny"], "Genres have no --preset: name image tasks by --task"),
+    ("run", ["--validation"], "Genres have no --validation"),
+    ("run", ["--task=cifar10", "--teacher=/no/such"], "--teacher must name a folder"),
+    ("run", ["--cluster=tcp://a:1", "--workers=2"], "--cluster has workers of its own"),
+    ("study", [], "name one study"),
+    ("study", ["table3", "table5"], "name one study"),
+    ("study", ["table3", "--trials=-1"], "--trials must be at least 0"),
+    ("study", ["table3", "--rounds=1"], "rounds"),
+    ("doctor", ["--seed=-1"], "--seed must be at least 0"),
+]
+
+
+@pytest.mark.parametrize(("door", "arguments", "message"), WRONG)
 def test_a_wrong_value_is_refused_with_its_rule(door, arguments, message):
     with pytest.raises(UsageError, match=message):
         read(door, *arguments)
 
 
-def test_a_wrong_value_is_refused_before_anything_heavy_is_imported():
+def test_wrong_values_end_in_one_line_before_anything_heavy_is_imported():
+    more = [  # what plans refuse before they look for data
+        *(("run", ["--genre=Dram"]), ("run", ["--data=/no/such/path"]), ("doctor", ["--genre=A"])),
+        *(("run", ["--task=cifar10", "--method=auto"]), ("run", ["--data=tfds:movielens/1"])),
+        *(("study", ["table33"]), ("doctor", ["--method=td,ld"])),
+        *(("study", ["table3", "--regimes=papper"]), ("study", ["table3", "--method=auto"])),
+        ("run", ["--rounds=0", "--message_weight=0", "--state_weight=0"]),
+    ]
+    commands = [(door, arguments) for door, arguments, _ in WRONG] + more
     code = (
-        "import sys; from tdrec.cli.main import main\n"
-        "status = main('run', ['run', '--steps=30'], '')\n"
-        "assert not {'tensorflow', 'keras', 'matplotlib', 'jinja2'} & set(sys.modules)\n"
-        "sys.exit(status)"
+        "import json, sys\nfrom tdrec.cli.main import main\n"
+        "from tdrec.cli.doctor import main as d\n"
+        "for door, arguments in json.loads(sys.argv[1]):\n"
+        "    argv = [door, *arguments]\n"
+        "    status = d(argv, '') if door == 'doctor' else main(door, argv, '')\n"
+        "    assert status == 2, argv\n"
+        "assert not {'tensorflow', 'keras', 'pandas', 'matplotlib', 'jinja2'} & set(sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 2, done.stderr
-    assert done.stderr.startswith("tdrec: --steps must be")
+    done = subprocess.run(
+        [sys.executable, "-c", code, json.dumps(commands)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stderr.splitlines()
+    assert len(lines) == len(commands) and all(line.startswith("tdrec: ") for line in lines)
+    for line, (_, _, message) in zip(lines, WRONG, strict=False):
+        assert re.search(message, line)
 
 
 def test_every_flag_of_the_readme_is_in_the_help():
@@ -97,8 +200,3 @@ def test_every_flag_of_the_readme_is_in_the_help():
     shown = "".join(help_text(door, "") for door in ("run", "study", "doctor"))
     assert all(f"--{name} " in shown for name in named)
     assert all(flag.help.endswith(".") for flag in FLAGS)
-
-
-def test_a_command_shows_its_own_flags():
-    assert "--regimes " in help_text("study", "") and "--regimes " not in help_text("run", "")
-    assert "--seed " in help_text("doctor", "") and "--seeds " not in help_text("doctor", "")

@@ -10,6 +10,8 @@ from tdrec.cli.plans import Request, find_genres
 from tdrec.data import DataError, load, split_by_time
 from tdrec.studies.plan import FOLDER
 from tdrec.studies.tuned_values import read_tuned_values
+from tdrec.tasks.image import ImageTask, checkpoint_hash
+from tdrec.tasks.images.config import PRESETS as IMAGE_PRESETS
 
 
 @pytest.fixture
@@ -152,3 +154,184 @@ def test_the_densest_genres_of_simulated_data():
     test, train = parts.test.genre_counts(), parts.train.genre_counts()
     assert set(dense) == {genre for genre in test if test[genre] > 500}
     assert find_genres("top8", ratings) == tuple(sorted(dense, key=lambda g: -train[g])[:8])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "door", "message"),
+    [
+        (["table3", "--regimes=papper"], "study", "--regimes must name paper, strong. .*papper"),
+        (["table3", "--preset=tiny"], "study", "--regimes must name paper, strong. .*tiny"),
+        (["table3", "--validation"], "study", "Genres have no --validation"),
+        (["table3", "--teacher=."], "study", "Genres have no --teacher"),
+        (["table3", "--method=auto"], "study", "a study compares: it has no --method=auto"),
+        (["small_images", "--genre=War"], "study", "Images have no --genre"),
+        (["small_images", "--regimes=paper"], "study", "--preset must name tiny, .*paper"),
+        (["--genre=War", "--tuned=/no/such.json"], "run", r"/no/such\.json"),
+    ],
+)
+def test_flags_that_do_not_belong_together(request_of, arguments, door, message):
+    with pytest.raises((UsageError, OSError), match=message):
+        request_of(*arguments, door=door)
+
+
+def test_a_genre_that_is_too_small_is_refused_with_those_that_are_not(request_of, ratings):
+    counts = split_by_time(ratings).test.genre_counts()
+    small = min(counts, key=counts.get)
+    assert counts[small] < plans.MIN_TEST_ROWS
+    with pytest.raises(UsageError, match=f"'{small}' with {counts[small]} and .*Drama"):
+        request_of(f"--genre=Drama,{small}")
+
+
+def test_auto_needs_validation_rows(request_of, ratings, monkeypatch):
+    monkeypatch.setattr(plans, "VALIDATION_FRACTION", 0.001)
+    validation = split_by_time(split_by_time(ratings).train, 0.001).test.genre_counts()["War"]
+    message = rf"--method=auto needs 20 validation rows .*Received: 'War' with {validation} and "
+    with pytest.raises(UsageError, match=message):
+        request_of("--genre=War", "--method=auto")
+    assert request_of("--genre=War", "--method=ld").tasks
+
+
+def test_genres_stand_in_the_order_of_their_rows(request_of, ratings):
+    train = split_by_time(ratings).train.genre_counts()
+    found = [task.name for task in request_of("--genre=War,Drama,War,Comedy").tasks]
+    assert found == sorted(("Drama", "Comedy", "War"), key=lambda genre: -train[genre])
+
+
+def test_a_run_without_flags_distils_drama(request_of):
+    request = request_of()
+    assert [task.name for task in request.tasks] == ["Drama"]
+    assert [arm.method for arm in request.study.arms] == ["scratch", "td"]
+    assert list(request.presets) == ["strong"] and not request.chooses
+
+
+def test_without_optuna_the_install_line_is_named(request_of, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    for arguments in (["--genre=War", "--trials=2"], ["table3", "--genre=War"]):
+        door = "study" if arguments[0] == "table3" else "run"
+        with pytest.raises(UsageError, match=r"pip install 'tdrec\[study\]'.* --trials=0"):
+            request_of(*arguments, door=door)
+    assert request_of("--genre=War").options.trials == 0
+
+
+def test_generated_data_come_with_a_warning_and_their_name():
+    request = Request(read_options("run", ["run", "--data=simulated"]))
+    assert "SIMULATED DATA" in request.warnings[0]
+    assert request.tasks[0].source == "simulated"
+
+
+def test_the_environment_names_the_data_of_workers_too(data, monkeypatch):
+    monkeypatch.setenv("TDREC_DATA", data)
+    request = Request(read_options("run", ["run", "--genre=War"]))
+    assert request.tasks[0].source == data
+    monkeypatch.setenv("TDREC_DATA", "/no/such")
+    with pytest.raises(DataError, match="TDREC_DATA must name data that exist"):
+        Request(read_options("run", ["run", "--genre=War"]))
+
+
+@pytest.fixture
+def images_of(image_folder):
+    def make(*arguments, door="run"):
+        return Request(read_options(door, [door, f"--data={image_folder}", *arguments]))
+
+    return make
+
+
+def test_td_comes_with_all_that_it_is_compared_with(images_of, image_folder):
+    request = images_of("--task=cifar10", "--method=td")
+    assert [arm.name for arm in request.study.arms] == [
+        *("Scratch", "LD", "FD", "FitNet", "Hybrid", "TD k=2"),
+    ]
+    assert request.tasks == [ImageTask("cifar10", image_folder)]
+    assert request.presets == {"tiny": IMAGE_PRESETS["tiny"]}
+    few = images_of("--task=cifar10", "--method=fd,ld")
+    assert [arm.method for arm in few.study.arms] == ["scratch", "ld", "fd"]
+
+
+def test_flags_change_the_preset_of_images_and_the_methods(images_of):
+    flags = ("--preset=small", "--steps=40", "--learning_rate=0.5", "--batch_size=7")
+    own = ("--rounds=1", "--weight=3", "--state_weight=0.25")
+    request = images_of("--task=cifar10:pets,cifar10:few", "--method=all", *flags, *own)
+    assert [task.name for task in request.tasks] == ["cifar10:pets", "cifar10:few"]
+    (config,) = request.presets.values()
+    assert (config.steps, config.learning_rate, config.batch_size) == (40, 0.5, 7)
+    assert config.teacher == IMAGE_PRESETS["small"].teacher
+    arms = {arm.method: arm.arguments for arm in request.study.arms}
+    assert arms["td"] == {"rounds": 1, "state_weight": 0.25}
+    assert arms["hybrid"] == {"label_weight": 3, "feature_weight": 3}
+    assert arms["scratch"] == {}
+    plan = request.plan()
+    assert units_of(plan)["cifar10:few", "LD weight=3"].config.arguments("ld")["weight"] == 3
+    assert "Left out on cifar10:pets: LD weight=3, Hybrid " in plan.notes[0] and plan.keep
+
+
+def test_published_weights_are_part_of_the_configuration(images_of, tmp_path):
+    weights = tmp_path / "weights.npz"
+    weights.write_bytes(b"weights")
+    (config,) = images_of("--task=cifar10", f"--teacher={weights}").presets.values()
+    assert config.checkpoint == checkpoint_hash(weights)
+    b32 = images_of("--task=cifar10", "--preset=b32", f"--teacher={weights}")
+    assert b32.tasks[0].checkpoint == str(weights)
+
+
+def test_validation_is_of_training_images_and_said_to_be(images_of):
+    request = images_of("--task=cifar10", "--method=fd", "--validation")
+    plan = request.plan()
+    assert plan.data["cifar10"] == request.tasks[0].data()
+    assert request.tasks[0].validation and "to choose values by" in plan.notes[-1]
+
+
+def test_a_study_has_tasks_presets_and_arms_of_its_own(images_of, tmp_path):
+    file = tmp_path / "images_of_mine.py"
+    file.write_text(
+        "from tdrec.studies.plan import Arm, Study\n"
+        'arms = [Arm("scratch"), Arm("td", {"noise": 0.1})]\n'
+        'STUDY = Study("t", arms, tasks=["cifar10:few", "cifar10"], presets=["small"])\n'
+    )
+    request = images_of(str(file), door="study")
+    assert [task.name for task in request.tasks] == ["cifar10:few", "cifar10"]
+    assert list(request.presets) == ["small"] and request.options.trials == 0
+    assert [arm.name for arm in request.study.arms] == ["Scratch", "TD k=2 noise=0.1"]
+    other = images_of(str(file), "--task=cifar10:pets", "--preset=tiny", door="study")
+    assert [task.name for task in other.tasks] == ["cifar10:pets"]
+    assert list(other.presets) == ["tiny"]
+
+
+def test_a_study_may_define_tasks_of_its_own(tmp_path):
+    file = tmp_path / "toys_of_mine.py"
+    file.write_text(
+        "from toy_task import ToyTask\nfrom tdrec.studies.plan import ALL_ARMS, Study\n"
+        'STUDY = Study("Toys", ALL_ARMS[:2], tasks=[ToyTask("one"), ToyTask("other")])\n'
+    )
+    request = Request(read_options("study", ["study", str(file), "--steps=20", "--trials=2"]))
+    assert [task.name for task in request.tasks] == ["one", "other"]
+    (config,) = request.presets.values()
+    assert (config.preset, config.steps) == ("toy", 20)
+    assert request.options.trials == 2
+    with pytest.raises(UsageError, match="These tasks have no --genre"):
+        Request(read_options("study", ["study", str(file), "--genre=War"]))
+    with pytest.raises(UsageError, match="--preset must name toy. Received: tiny"):
+        Request(read_options("study", ["study", str(file), "--preset=tiny"]))
+
+
+def test_images_without_data_are_tfds_s():
+    request = Request(read_options("run", ["run", "--task=cifar100", "--method=fd"]))
+    assert request.tasks == [ImageTask("cifar100", "tfds:cifar100")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--task=cifar10", "--method=auto"], "--task has no --method=auto"),
+        (["--task=cifar10", "--preset=b32"], "is for published weights. Received: no --teacher"),
+        (["--task=cifar10,cifar100"], "--data is of one data set. Received: .* cifar10, cifar100"),
+        (["--task=cifar10", "--data=tfds:mnist"], "must be one of tfds:cifar10, .*'tfds:mnist'"),
+        (["--task=cifar10", "--data=/nowhere"], r"Received: no /nowhere/train\.tfrecord"),
+        (
+            ["--task=cifar10", "--rounds=0", "--message_weight=0", "--state_weight=0"],
+            "at least one of its losses",
+        ),
+    ],
+)
+def test_what_images_do_not_have_is_refused(images_of, arguments, message):
+    with pytest.raises((UsageError, DataError), match=message):
+        images_of(*arguments)

@@ -283,8 +283,12 @@ def test_a_cluster_that_loses_a_worker_gives_the_rows_of_this_machine(cluster, t
 
 def test_a_cluster_ends_what_nobody_waits_for(cluster, tmp_path):
     def workers():
-        children = psutil.Process().children(recursive=True)
-        return [p for p in children if "tdrec.studies.worker" in " ".join(p.cmdline())]
+        found = []
+        for process in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.Error):  # it may end meanwhile
+                if "tdrec.studies.worker" in " ".join(process.cmdline()):
+                    found.append(process)
+        return found
 
     plan = toy_plan(seeds=50, pause=5.0)
     pool = Remote(cluster.get_executor())

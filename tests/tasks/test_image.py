@@ -3,10 +3,12 @@
 import hashlib
 import pickle
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import tdrec
 from small_images import TEST, TRAIN
 from small_vit import npz_weights, write_folder
 from tdrec.data.images import load_images
@@ -96,3 +98,7 @@ def test_it_is_small_plain_data(few):
     few.data()
     pickled = pickle.dumps(few)
     assert len(pickled) < 1000 and pickle.loads(pickled) == few
+
+
+def test_the_code_that_makes_a_teacher_is_where_it_is_said_to_be():
+    assert all((Path(tdrec.__file__).parent / name).exists() for name in image._TEACHER_CODE)

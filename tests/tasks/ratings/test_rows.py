@@ -1,10 +1,12 @@
 """Tests of what a teacher is trained on, and of the name of its file."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import tdrec
 from small_movielens import SMALL
 from tdrec.tasks.ratings import rows
 from tdrec.tasks.ratings.config import PRESETS
@@ -47,3 +49,7 @@ def test_the_file_is_of_nothing_else(holdout, monkeypatch):
     assert teacher_file(holdout.train, "War", student) == same
     monkeypatch.setattr(rows, "code_version", lambda *names: "another")
     assert teacher_file(holdout.train, "War", PRESETS["strong"]) != same
+
+
+def test_the_code_that_makes_a_teacher_is_where_it_is_said_to_be():
+    assert all((Path(tdrec.__file__).parent / name).exists() for name in rows._CODE)
