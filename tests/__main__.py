@@ -12,14 +12,19 @@ ROOT = Path(__file__).resolve().parent.parent
 # These modules use nothing but Keras, and are to run on its JAX backend as well; and these tests
 # train, in the ways in which a training step on JAX is most unlike one on TensorFlow.
 ON_BOTH_BACKENDS = (
-    *("test_communication.py", "test_losses.py", "test_messages.py", "methods"),
-    *("test_model_split.py", "trainers/test_training_step_jax.py"),
-    "test_callbacks.py::test_ramp_up_with_scaled_losses",
-    "test_callbacks.py::test_stages_of_the_ramp_up",
-    "test_distiller.py::test_a_layer_of_both_models_is_trained",
-    "test_distiller.py::test_a_saved_distiller_finds_its_teacher_or_waits_for_it",
-    "test_distiller.py::test_compilation_changes_nothing",
-    "test_distiller.py::test_evaluating_and_predicting_are_the_students",
+    *("distill/test_communication.py", "distill/test_losses.py", "distill/test_messages.py"),
+    *(
+        "distill/methods",
+        "distill/test_model_split.py",
+        "distill/trainers/test_training_step_jax.py",
+    ),
+    "distill/test_callbacks.py::test_ramp_up_with_scaled_losses",
+    "distill/test_callbacks.py::test_stages_of_the_ramp_up",
+    "distill/test_distiller.py::test_a_layer_of_both_models_is_trained",
+    "distill/test_distiller.py::test_a_saved_distiller_finds_its_teacher_or_waits_for_it",
+    "distill/test_distiller.py::test_compilation_changes_nothing",
+    "distill/test_distiller.py::test_evaluating_and_predicting_are_the_students",
+    "tasks/test_distilled.py",  # what students of images are trained by, on both
 )
 # What XLA compiles runs a few times here, so these are for a quick compilation: a step of TD takes
 # half the time. `pytest` alone compiles as users do.
@@ -43,7 +48,7 @@ CHECKS: Checks = (
     (("ruff", "format", "--check", "."), {}),
     (("mypy", "tdrec"), {}),
     ((*PYTEST, "-m", "not long", *GIVEN), QUICK),
-    ((*PYTEST, *(f"tests/distill/{name}" for name in ON_BOTH_BACKENDS)), JAX),
+    ((*PYTEST, *(f"tests/{name}" for name in ON_BOTH_BACKENDS)), JAX),
 )
 
 

@@ -23,8 +23,8 @@ SMALL = replace(
     batch_size=10,
     steps=20,
 )
-TRAIN = [*range(10)] * 50 + [3, 5] * 100
-"""Labels: 50 images a class, and 150 of cats and dogs, as the tasks of CIFAR-10 need."""
+TRAIN = [*range(10)] * 60 + [3, 5] * 100
+"""Labels: 50 images of a class, 150 of cats and dogs, as the tasks of CIFAR-10 need."""
 TEST = [*range(10)] * 6
 
 

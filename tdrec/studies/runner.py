@@ -72,19 +72,42 @@ class Interrupted(KeyboardInterrupt):
 
 @contextmanager
 def signals_interrupt() -> Iterator[None]:
-    """Has SIGTERM and SIGHUP raise `Interrupted`, as Ctrl-C raises KeyboardInterrupt."""
+    """Has SIGINT (Ctrl-C), SIGTERM and SIGHUP raise `Interrupted`."""
 
     def interrupt(number: int, frame: Any) -> None:
         raise Interrupted(number)
 
+    with _handled_by(interrupt):
+        yield
+
+
+@contextmanager
+def _signals_wait() -> Iterator[Callable[[], None]]:
+    """Keeps signals until the function that it gives is called, which then raises `Interrupted`.
+
+    Raised at any place, it could leave a library's lock held, and hang what ends everything.
+    """
+    seen: list[int] = []
+
+    def check() -> None:
+        if seen:
+            raise Interrupted(seen[0])
+
+    with _handled_by(lambda number, frame: seen.append(number)):
+        yield check
+    check()
+
+
+@contextmanager
+def _handled_by(handler: Callable[[int, Any], None]) -> Iterator[None]:
     is_main = threading.current_thread() is threading.main_thread()  # another is told of none
-    numbers = (signal.SIGTERM, signal.SIGHUP) if is_main else ()
-    old = {number: signal.signal(number, interrupt) for number in numbers}
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if is_main else ()
+    old = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
     finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)
+        for number, before in old.items():
+            signal.signal(number, before)
 
 
 class Processes:
@@ -201,20 +224,20 @@ def run_plan(
     rows = {row.key: row for row in read_rows(out / RESULTS)}
     runs = list(plan.runs())
     missing = [run for run in runs if run.key not in rows]
-    bar = progress(len(missing), len(runs)) if progress else nullcontext()
     failures: tuple[str, ...] = ()
-    if missing:
-        with ExitStack() as files:
+    with _signals_wait() as check, ExitStack() as files:
+        bar = progress(len(missing), len(runs)) if progress else nullcontext()
+        bar = files.enter_context(bar)
+        if missing:
             known = read_lines(out / TRIALS, json.loads)
-            trials = any(run.unit.trials for run in missing)
-            writer = _Writer(out, files, trials, files.enter_context(bar))
+            writer = _Writer(out, files, any(run.unit.trials for run in missing), bar)
             scratch = out / TEMPORARY.format("scratch")
             scratch.mkdir(exist_ok=True)
             files.callback(shutil.rmtree, scratch, ignore_errors=True)
-            scheduler = _Scheduler(plan, pool, cache, writer, scratch, known)
+            scheduler = _Scheduler(plan, pool, cache, writer, scratch, check, known)
             scheduler.make_teachers(missing)
             failures = scheduler.make_rows(missing)
-        rows |= {row.key: row for row in writer.rows}
+            rows |= {row.key: row for row in writer.rows}
     keys = {run.key for run in runs}
     return Outcome(
         rows=tuple(rows[run.key] for run in runs if run.key in rows),
@@ -270,6 +293,7 @@ class _Scheduler:
         cache: Path,
         writer: _Writer,
         scratch: Path,
+        check: Callable[[], None],
         trials: Sequence[Mapping[str, Any]],
     ) -> None:
         self._plan = plan
@@ -277,6 +301,7 @@ class _Scheduler:
         self._cache = cache
         self._writer = writer
         self._scratch = scratch.resolve()
+        self._check = check
         self._trials: dict[str, list[str]] = defaultdict(list)
         for trial in trials:
             self._trials[trial["unit"]].append(trial["trial"])
@@ -350,7 +375,8 @@ class _Scheduler:
         failures: list[str] = []
         waiting = {self._pool.submit(job, self._take): (job, 1) for job in jobs}
         while waiting:
-            done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+            done, _ = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
+            self._check()
             for future in done:
                 job, tries = waiting.pop(future)
                 try:

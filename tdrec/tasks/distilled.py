@@ -96,7 +96,7 @@ def restart(
         variable.assign(value)
     for variable in optimizer.variables:  # Adam's step number, moments and averages
         if variable is not optimizer.learning_rate:
-            variable.assign(keras.ops.zeros_like(variable))
+            variable.assign(keras.ops.zeros(variable.shape, variable.dtype))
 
 
 def variables_of(distiller: Distiller) -> list[Any]:

@@ -1,12 +1,15 @@
 """The doctor's command, from flags to findings."""
 
 import json
+import os
 import re
 from dataclasses import replace
 
 import pytest
 
+from tdrec.cli import doctor, plans
 from tdrec.cli.doctor import main
+from tdrec.data import split_by_time
 from tdrec.tasks.ratings.config import PRESETS
 
 
@@ -15,6 +18,8 @@ def call(data, cache, tmp_path, monkeypatch):
     """Calls the command on the small data, with `--out` below the test's folder."""
     teacher = replace(PRESETS["strong"].teacher, epochs=1)
     monkeypatch.setitem(PRESETS, "strong", replace(PRESETS["strong"], teacher=teacher))
+    # What it sets for TensorFlow is not for other tests.
+    monkeypatch.setenv("TF_XLA_FLAGS", os.environ.get("TF_XLA_FLAGS", ""))
 
     def command(*arguments):
         flags = [f"--data={data}", f"--cache={cache}", f"--out={tmp_path / 'out'}"]
@@ -63,3 +68,17 @@ def test_a_failed_check_is_the_exit_status(call, capsys):
 def test_wrong_values(call, arguments, message, capsys):
     assert call(*arguments) == 2
     assert re.search(message, capsys.readouterr().err)
+
+
+def test_it_knows_training_rows_alone_and_no_tuned_values(call, tuned_file, holdout, monkeypatch):
+    monkeypatch.setattr(plans, "DEFAULT", tuned_file())
+    seen = []
+    monkeypatch.setattr(doctor, "_examine", lambda *given: seen.append(given) or 0)
+    assert call("--genre=War", "--method=ld") == 0
+    rows, task, config, method, options = seen[0]
+    expected = split_by_time(holdout.train)
+    assert rows.train.fingerprint == expected.train.fingerprint
+    assert rows.test.fingerprint == expected.test.fingerprint
+    assert (task.name, method, options.seed) == ("War", "ld", 0)
+    assert config.learning_rate == PRESETS["strong"].learning_rate
+    assert config.arguments("ld") == {"weight": 10.0} and config.steps == 20
