@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from absl import flags
 
@@ -76,103 +76,67 @@ class Options:
     command: str = ""
 
 
-@dataclass(frozen=True)
-class _Flag:
-    """A flag: its group in the help, the doors that have it, and what it says."""
+Kind = type | tuple[str, ...]
+"""Of a flag's value: a type, or the words to choose from."""
+
+
+class Flag(NamedTuple):
+    """A flag, the first letters of the commands that have it, its kind, and its help."""
 
     name: str
-    group: str
-    doors: tuple[Door, ...]
-    default: Any
+    letters: str
+    kind: Kind
     help: str
-    kind: Literal["text", "list", "whole", "number", "yes", "choice"] = "text"
-    values: tuple[str, ...] = ()
+
+    def is_of(self, door: Door) -> bool:
+        """Whether a command has it."""
+        return door[0] in self.letters
 
 
-_RUN: tuple[Door, ...] = ("run", "doctor")
-_PLANS: tuple[Door, ...] = ("run", "study")
-_ALL: tuple[Door, ...] = ("run", "study", "doctor")
-_WHAT, _HOW, _TRAIN, _DISTIL, _IMAGES = (
-    *("What to run", "Where and how", "How to train", "How to distil", "Images"),
-)
-
-FLAGS = (
-    _Flag("genre", _WHAT, _ALL, None, "One, a comma list, 'top8' or 'all' (> 500 test rows)."),
-    _Flag(
-        *("method", _WHAT, _ALL, None),
-        f"One of {', '.join(METHODS)}; a comma list; 'all'; 'module:Class'; or 'auto': by "
-        "validation for each genre.",
-        "list",
+GROUPS: Mapping[str, Sequence[Flag]] = {
+    "What to run": (
+        Flag("genre", "rsd", str, "One, a comma list, 'top8' or 'all' (> 500 test rows)."),
+        Flag("method", "rsd", str, f"Of {', '.join(METHODS)}; 'all'; 'auto'; 'module:Class'."),
+        Flag("seeds", "rs", int, "Students of each kind, with seeds 0 to N-1."),
+        Flag("trials", "rs", int, "Of tuning each method on each genre; 0: none."),
+        Flag("regimes", "s", str, f"Presets of genres, of {', '.join(PRESETS)}."),
+        Flag("seed", "d", int, "Decides initial weights and the order of rows."),
     ),
-    _Flag("seeds", _WHAT, _PLANS, None, "Students of each kind, with seeds 0 to N-1.", "whole"),
-    _Flag("trials", _WHAT, _PLANS, None, "Of tuning each method on each genre; 0: none.", "whole"),
-    _Flag(
-        *("regimes", _WHAT, ("study",), None, "Presets of genres, a comma list.", "list"),
-        tuple(PRESETS),
+    "Where and how": (
+        Flag("data", "rsd", str, "A folder or zip, 'tfds', 'tfds:CONFIG', 'simulated' or 'auto'."),
+        Flag("out", "rsd", str, "Folder for results.jsonl, report.html, report.md, report.csv."),
+        Flag("cache", "rsd", str, "Of teachers and compiled code. Default: ~/.cache/tdrec."),
+        Flag("workers", "rs", int, "Processes of one thread. A run without: one of all threads."),
+        Flag("cluster", "rs", str, "A Dask scheduler, tcp://host:8786, instead of workers."),
     ),
-    _Flag("seed", _WHAT, ("doctor",), 0, "Decides initial weights and the order of rows.", "whole"),
-    _Flag(
-        *("data", _HOW, _ALL, "auto"),
-        "Folder or zip of MovieLens, 'tfds', 'tfds:CONFIG' or 'simulated'. 'auto': TDREC_DATA, "
-        "otherwise TFDS, otherwise simulated.",
+    "How to train": (
+        Flag(
+            "regime",
+            "rd",
+            tuple(PRESETS),
+            "'strong', the default: id dropout; 'paper': as it says.",
+        ),
+        Flag("tuned", "r", str, "A study's tuned.json, used where no flag says otherwise; 'none'."),
+        Flag("steps", "rsd", int, f"Training steps of a student, a multiple of {LOG_EVERY}."),
+        Flag("batch_size", "rsd", int, "Rows of a student's step."),
+        Flag("learning_rate", "rsd", float, "Of a student."),
+        Flag("embeddings", "rd", ("quarter", "full"), "A student's width, against the teacher's."),
     ),
-    _Flag("out", _HOW, _ALL, None, "Folder for results.jsonl, report.html, report.md, report.csv."),
-    _Flag("cache", _HOW, _ALL, None, "Of teachers and compiled code. Default: ~/.cache/tdrec."),
-    _Flag(
-        *("workers", _HOW, _PLANS, None),
-        "Processes, each with one thread. Default of a run: one process with all threads; of a "
-        "study: one for each core.",
-        "whole",
+    "How to distil": (
+        Flag("rounds", "rd", int, "td: rounds of communication, k."),
+        Flag("weight", "rd", float, "ld, fd, fitnet, hybrid: weight of the loss."),
+        Flag("interaction_weight", "rd", float, "td: w1."),
+        Flag("message_weight", "rd", float, "td: w2, message consistency."),
+        Flag("state_weight", "rd", float, "td: w3, state consistency."),
     ),
-    _Flag("cluster", _HOW, _PLANS, None, "A Dask scheduler, tcp://host:8786, instead of workers."),
-    _Flag(
-        *("regime", _TRAIN, _RUN, None),
-        "'strong': id dropout, the default. 'paper': as the paper describes.",
-        "choice",
-        tuple(PRESETS),
+    "Images": (
+        Flag("task", "rs", str, f"Of {', '.join(LABELS)}; instead of genres."),
+        Flag("preset", "rs", tuple(IMAGE_PRESETS), "Sizes for two cores, a GPU, or ViT-B/32."),
+        Flag("teacher", "rs", str, "Published weights: a folder of Hugging Face, or an .npz file."),
+        Flag("validation", "rs", bool, "Evaluate on a tenth of the training images, to choose by."),
     ),
-    _Flag(
-        *("tuned", _TRAIN, ("run",), None),
-        "A study's tuned.json, whose values are used where no flag says otherwise, or 'none'. "
-        "Default: experiments/tuned/table3.json, if it was tuned on the same data.",
-    ),
-    _Flag(
-        *("steps", _TRAIN, _ALL, None),
-        f"Training steps of a student, a multiple of {LOG_EVERY}.",
-        "whole",
-    ),
-    _Flag("batch_size", _TRAIN, _ALL, None, "Rows of a student's step.", "whole"),
-    _Flag("learning_rate", _TRAIN, _ALL, None, "Of a student.", "number"),
-    _Flag(
-        *("embeddings", _TRAIN, _RUN, None),
-        "Width of a student's, against the teacher's. Default: quarter.",
-        "choice",
-        ("quarter", "full"),
-    ),
-    _Flag("rounds", _DISTIL, _RUN, None, "td: rounds of communication, k.", "whole"),
-    _Flag("weight", _DISTIL, _RUN, None, "ld, fd, fitnet, hybrid: weight of the loss.", "number"),
-    _Flag("interaction_weight", _DISTIL, _RUN, None, "td: w1.", "number"),
-    _Flag("message_weight", _DISTIL, _RUN, None, "td: w2, message consistency.", "number"),
-    _Flag("state_weight", _DISTIL, _RUN, None, "td: w3, state consistency.", "number"),
-    _Flag(
-        *("task", _IMAGES, _PLANS, None),
-        f"A comma list of {', '.join(LABELS)}; instead of genres.",
-        "list",
-    ),
-    _Flag(
-        *("preset", _IMAGES, _PLANS, None, "Sizes for two cores, a GPU, or ViT-B/32.", "choice"),
-        tuple(IMAGE_PRESETS),
-    ),
-    _Flag(
-        *("teacher", _IMAGES, _PLANS, None),
-        "Published weights: a folder of Hugging Face, an .npz of Google Research.",
-    ),
-    _Flag(
-        *("validation", _IMAGES, _PLANS, False),
-        "Evaluate on a tenth of the training images, to choose by.",
-        "yes",
-    ),
-)
+}
+"""All flags, by the group that the help shows them in."""
 
 OF_GENRES = ("genre", "regime", "regimes", "tuned", "embeddings", "trials")
 """Flags that mean nothing to images."""
@@ -235,7 +199,7 @@ def read_options(door: Door, argv: Sequence[str]) -> Options:
         workers=workers,
         threads=None if is_lone else 1,
         cluster=found["cluster"],
-        data=found["data"],
+        data=found["data"] or "auto",
         out=Path(found["out"] or (Path("results") / name)),
         cache=Path(found["cache"]) if found["cache"] else _default_cache(),
         tuned=found["tuned"],
@@ -254,47 +218,39 @@ def read_options(door: Door, argv: Sequence[str]) -> Options:
 
 
 def help_text(door: Door, about: str) -> str:
-    """The flags of a command in groups, with their defaults.
+    """The flags of a command in groups.
 
     Args:
         door: Which command.
         about: What comes before them.
     """
     lines = [about.strip(), ""]
-    for group in dict.fromkeys(flag.group for flag in FLAGS):
-        own = [flag for flag in FLAGS if flag.group == group and door in flag.doors]
-        lines += [f"{group}:"] if own else []
-        for flag in own:
-            default = "" if flag.default in (None, False) else f" [{flag.default}]"
-            lines.append(f"  --{flag.name:<20}{flag.help}{default}")
-        lines += [""] if own else []
+    for group, members in GROUPS.items():
+        if own := [flag for flag in members if flag.is_of(door)]:
+            lines += [f"{group}:", *(f"  --{flag.name:<20}{flag.help}" for flag in own), ""]
     return "\n".join(lines)
 
 
 def _parsed(door: Door, argv: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
-    """Value by flag, those of other commands None; and what is no flag."""
+    """Value by flag, None for those that were not given; and what is no flag."""
     defined = flags.FlagValues()
-    define: dict[str, Any] = {
-        "text": flags.DEFINE_string,
-        "list": flags.DEFINE_string,
-        "whole": flags.DEFINE_integer,
-        "number": flags.DEFINE_float,
-        "yes": flags.DEFINE_bool,
+    define: dict[Kind, Any] = {
+        str: flags.DEFINE_string,
+        int: flags.DEFINE_integer,
+        float: flags.DEFINE_float,
+        bool: flags.DEFINE_bool,
     }
-    for flag in FLAGS:
-        if door not in flag.doors:
-            continue
-        if flag.kind == "choice":
-            flags.DEFINE_enum(
-                flag.name, flag.default, list(flag.values), flag.help, flag_values=defined
-            )
+    table = [flag for group in GROUPS.values() for flag in group]
+    for name, _, kind, text in (flag for flag in table if flag.is_of(door)):
+        if isinstance(kind, tuple):
+            flags.DEFINE_enum(name, None, list(kind), text, flag_values=defined)
         else:
-            define[flag.kind](flag.name, flag.default, flag.help, flag_values=defined)
+            define[kind](name, None, text, flag_values=defined)
     try:
         rest = defined(list(argv))[1:]
     except flags.Error as error:
         raise UsageError(" ".join(str(error).split())) from error
-    return {f.name: getattr(defined, f.name) if door in f.doors else None for f in FLAGS}, rest
+    return {f.name: getattr(defined, f.name) if f.is_of(door) else None for f in table}, rest
 
 
 def _check_numbers(found: Mapping[str, Any]) -> None:

@@ -240,7 +240,8 @@ def run_plan(
             rows |= {row.key: row for row in writer.rows}
     keys = {run.key for run in runs}
     return Outcome(
-        rows=tuple(rows[run.key] for run in runs if run.key in rows),
+        # A row that another plan has made, such as a reference's, is this one's too.
+        rows=tuple(replace(rows[run.key], study=plan.name) for run in runs if run.key in rows),
         others=len(set(rows) - keys),
         failures=failures,
     )

@@ -175,6 +175,23 @@ def test_generated_data_are_shouted_about(call, tmp_path, capsys):
     assert all(row["data"]["simulated"] for row in rows_of(tmp_path / "out"))
 
 
+def test_studies_in_one_folder_share_the_runs_that_they_have_in_common(call, tmp_path, capsys):
+    for name, arms in (("toys_one", 1), ("toys_two", 2)):
+        file = tmp_path / f"{name}.py"
+        file.write_text(
+            "from toy_task import ToyTask\nfrom tdrec.studies.plan import ALL_ARMS, Study\n"
+            f'STUDY = Study("The {name}", ALL_ARMS[:{arms}], tasks=[ToyTask("a")])\n'
+        )
+        assert call(str(file), "--seeds=1", "--trials=0", "--workers=1", door="study") == 0
+    assert "2 of 3 runs are done already; 1 to go." in capsys.readouterr().out
+    rows = rows_of(tmp_path / "out")
+    assert [(row["label"], row["study"]) for row in rows] == [
+        *(("Teacher", "toys_one"), ("Scratch", "toys_one"), ("LD", "toys_two")),
+    ]
+    report = (tmp_path / "out" / "report.md").read_text()
+    assert "The toys" in report and "toys_one" not in report.replace("\\", "")
+
+
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_it_with_its_status_and_a_word(number, status, data, tmp_path):
     command = [
