@@ -97,14 +97,16 @@ GROUPS: Mapping[str, Sequence[Flag]] = {
     "What to run": (
         Flag("genre", "rsd", str, "One, a comma list, 'top8' or 'all' (> 500 test rows)."),
         Flag("method", "rsd", str, f"Of {', '.join(METHODS)}; 'all'; 'auto'; 'module:Class'."),
-        Flag("seeds", "rs", int, "Students of each kind, with seeds 0 to N-1."),
-        Flag("trials", "rs", int, "Of tuning each method on each genre; 0: none."),
+        Flag(
+            "seeds", "rs", int, "Students of each kind, seeds 0 to N-1. Default: 3; of a study 5."
+        ),
+        Flag("trials", "rs", int, "Of tuning each method. Default: 0, none; of a study 20."),
         Flag("regimes", "s", str, f"Presets of genres, of {', '.join(PRESETS)}."),
         Flag("seed", "d", int, "Decides initial weights and the order of rows."),
     ),
     "Where and how": (
         Flag("data", "rsd", str, "A folder or zip, 'tfds', 'tfds:CONFIG', 'simulated' or 'auto'."),
-        Flag("out", "rsd", str, "Folder for results.jsonl, report.html, report.md, report.csv."),
+        Flag("out", "rsd", str, "Folder of results and reports. Default: results; results/STUDY."),
         Flag("cache", "rsd", str, "Of teachers and compiled code. Default: ~/.cache/tdrec."),
         Flag("workers", "rs", int, "Processes of one thread. A run without: one of all threads."),
         Flag("cluster", "rs", str, "A Dask scheduler, tcp://host:8786, instead of workers."),

@@ -13,7 +13,7 @@ from tdrec.studies.config import VALIDATION_FRACTION, Config
 from tdrec.studies.plan import Plan, Study, arms_of, find, make_plan
 from tdrec.studies.task import Task
 from tdrec.studies.tuned_values import DEFAULT, TunedValues, read_tuned_values
-from tdrec.tasks.genre import GenreTask
+from tdrec.tasks.genre import GenreTask, ratings_of
 from tdrec.tasks.image import ImageTask, checkpoint_hash
 from tdrec.tasks.images.config import LABELS
 from tdrec.tasks.images.config import PRESETS as IMAGE_PRESETS
@@ -145,10 +145,11 @@ class Request:
         self._take_presets(PRESETS, list(PRESETS) if options.study else ["strong"])
         check_td(next(iter(self.presets.values())), options.arguments)
         check_source(options.data)
-        ratings = load(options.data)
+        source = resolve_source(options.data)
+        ratings = load("auto") if source == "auto" else ratings_of(source)
+        if source == "auto":
+            source = "simulated" if ratings.simulated else "tfds"
         self.warnings = ratings.warnings
-        source = "simulated" if ratings.simulated else resolve_source(options.data)
-        source = "tfds" if source == "auto" else source
         self.tasks = [GenreTask(name, source) for name in find_genres(asked, ratings)]
         if self.chooses:
             check_validation_rows([task.name for task in self.tasks], ratings)

@@ -1,7 +1,9 @@
 """Keys: hashes by which results and cached models are known, of the code that makes them too."""
 
 import ast
+import contextlib
 import hashlib
+import importlib.util
 import json
 from functools import cache
 from pathlib import Path
@@ -55,6 +57,29 @@ def code_version(*names: str) -> str:
         if decides:
             kept.append([name, _bare(path.read_text(encoding="utf-8"))])
     return key_of(kept)
+
+
+@cache
+def own_code(module: str) -> str | None:
+    """A hash of a module of one's own, as `code_version` makes them; None for tdrec's.
+
+    Args:
+        module: Its name.
+
+    Raises:
+        ValueError: If it cannot be found.
+    """
+    if module.split(".")[0] == "tdrec":
+        return None
+    spec = None
+    with contextlib.suppress(ImportError, ValueError):
+        spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        raise ValueError(
+            "A method or task of one's own must be in a file that other processes can import. "
+            f"Received: the module {module!r}. Put its folder on PYTHONPATH."
+        )
+    return key_of(_bare(Path(spec.origin).read_text(encoding="utf-8")))
 
 
 def _bare(source: str) -> str:

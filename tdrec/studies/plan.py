@@ -9,7 +9,7 @@ from typing import Any
 
 from tdrec.studies.arm import METHODS, Arm
 from tdrec.studies.config import Config, changed
-from tdrec.studies.keys import code_version, key_of
+from tdrec.studies.keys import code_version, key_of, own_code
 from tdrec.studies.metric import Metric
 from tdrec.studies.row import Data
 from tdrec.studies.task import Task, check_config
@@ -187,11 +187,19 @@ def make_plan(
                     )
                     of_unit = trials if arm.is_student else 0
                     what = [task.name, preset, setting, arm.name, of_unit, asdict(config)]
-                    key = key_of(data[task.name].sha256, *what, code_version())
+                    key = key_of(
+                        data[task.name].sha256, *what, code_version(), _own_code(task, arm)
+                    )
                     units.append(
                         Unit(task, preset, setting, arm, config, variant, of_unit, of_arm, key)
                     )
     return Plan(name, study.title, tuple(units), data, seeds, tuple(study.notes), keep)
+
+
+def _own_code(task: Task, arm: Arm) -> list[str | None]:
+    """The code that is not tdrec's."""
+    method = arm.method.partition(":")
+    return [own_code(type(task).__module__), own_code(method[0]) if method[1] else None]
 
 
 def _values_of(arm: Arm, place: tuple[str, str], values: Values) -> dict[str, Any]:
@@ -231,6 +239,11 @@ def find(name: str) -> tuple[str, Study]:
         raise ValueError(
             f"A study is one of {', '.join(known)}, or the path of a Python file. "
             f"Received: {name!r}."
+        )
+    if path.stem in sys.stdlib_module_names:
+        raise ValueError(
+            f"A study's file must not have the name of a module of Python's. Received: {path}. "
+            "Rename it."
         )
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec and spec.loader

@@ -30,7 +30,7 @@ from tdrec.studies.plan import Plan, Run
 from tdrec.studies.results import appending, read_lines, read_rows
 from tdrec.studies.row import Row
 from tdrec.studies.task import Task
-from tdrec.studies.worker import Job, JobFailed, Record, collect, start, work
+from tdrec.studies.worker import Job, JobFailed, Record, WorkerLost, collect, start, work
 
 RESULTS, TRIALS = "results.jsonl", "trials.jsonl"
 """The rows, and the finished trials of searches, in a folder of results."""
@@ -374,6 +374,8 @@ class _Scheduler:
     def _do(self, jobs: Sequence[Job]) -> tuple[str, ...]:
         """Has jobs done, those again whose worker was lost; gives what failed."""
         failures: list[str] = []
+        # Another executor has words of its own for a lost worker; here any other error is a fault.
+        is_lost = WorkerLost if isinstance(self._pool, Processes) else Exception
         waiting = {self._pool.submit(job, self._take): (job, 1) for job in jobs}
         while waiting:
             done, _ = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
@@ -389,7 +391,7 @@ class _Scheduler:
                 except JobFailed as error:
                     failures.append(f"{_named(job)}: {error}")
                     continue
-                except Exception as error:  # a lost worker, as this or another executor says it
+                except is_lost as error:
                     lost = error
                 written = {row.key for row in self._writer.rows}
                 left = [run for run in job.runs if run.key not in written]

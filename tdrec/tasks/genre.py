@@ -81,7 +81,7 @@ class GenreTask(Task):
         return RatingSession(self.holdout(), cache)
 
     def _ratings(self) -> Ratings:
-        ratings = _load(self.source)
+        ratings = ratings_of(self.source)
         return _holdout(self.source, False).train if self.validation else ratings
 
     @classmethod
@@ -98,7 +98,8 @@ class GenreTask(Task):
 
 
 @cache
-def _load(source: str) -> Ratings:
+def ratings_of(source: str) -> Ratings:
+    """The ratings of a source, loaded once in a process."""
     return load(source)
 
 
@@ -106,7 +107,7 @@ def _load(source: str) -> Ratings:
 def _holdout(source: str, validation: bool) -> Holdout:
     if validation:
         return split_by_time(_holdout(source, False).train, VALIDATION_FRACTION)
-    return split_by_time(_load(source))
+    return split_by_time(ratings_of(source))
 
 
 def _utc(seconds: float) -> str:

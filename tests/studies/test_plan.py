@@ -11,6 +11,7 @@ import small_movielens
 from small_images import write_folder
 from tdrec.studies import plan
 from tdrec.studies.arm import METHODS, Arm
+from tdrec.studies.keys import own_code
 from tdrec.studies.metric import ACCURACY, RMSE
 from tdrec.studies.plan import ALL_ARMS, FOLDER, Study, arms_of, find, make_plan
 from tdrec.studies.task import check_config
@@ -303,3 +304,31 @@ def test_other_images_have_other_keys(image_folder, tmp_path):
     write_folder(tmp_path, test_seed=2)
     other = keys(TWO, ImageTask("cifar10:pets", str(tmp_path)), tiny)
     assert not set(same.values()) & set(other.values())
+
+
+def test_code_of_ones_own_is_part_of_the_key(tmp_path, monkeypatch):
+    file = tmp_path / "own_toys.py"
+    source = (
+        "from toy_task import ToyTask\nfrom tdrec.studies.plan import ALL_ARMS, Study\n"
+        "class Own(ToyTask):\n    size = 1\n"
+        'STUDY = Study("Mine", ALL_ARMS[:1], tasks=[Own("a")])\n'
+    )
+
+    def keys_of(text):
+        file.write_text(text)
+        own_code.cache_clear()
+        _, study = find(str(file))
+        made = make_plan(study, study.tasks, study.tasks[0].presets, name="mine", seeds=1)
+        return [run.key for run in made.runs()]
+
+    monkeypatch.syspath_prepend(tmp_path)
+    first = keys_of(source)
+    assert keys_of(source + "# A comment.\n") == first
+    assert not set(keys_of(source.replace("size = 1", "size = 2"))) & set(first)
+
+
+def test_a_study_does_not_hide_another_module(tmp_path):
+    file = tmp_path / "json.py"
+    file.write_text("STUDY = None\n")
+    with pytest.raises(ValueError, match="must not have the name of a module of Python"):
+        find(str(file))
