@@ -161,9 +161,9 @@ def test_auto_trains_what_is_best_on_validation_rows_and_sees_no_others(
 
 
 def test_a_job_that_fails_is_named_in_the_exit_status(call, tmp_path, capsys):
-    assert call("--genre=War", "--method=no_such:Method", "--seeds=1") == 1
+    assert call("--genre=War", "--method=own_method:NoMethod", "--seeds=1") == 1
     error = capsys.readouterr().err
-    assert "Method on War" in error and "'no_such:Method'" in error
+    assert "NoMethod on War" in error and "'own_method:NoMethod'" in error
     assert {row["method"] for row in rows_of(tmp_path / "out")} >= {"bias", "scratch"}
 
 
