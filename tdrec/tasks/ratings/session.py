@@ -262,7 +262,8 @@ class RatingSession(Session):
         found = score(predict(student, segment.student_test), segment.test, segment.train)
         facts: dict[str, Any] = {"train_seconds": seconds, "curve": curve}
         if watch is None:
-            facts |= self._cost(built, student, segment.student_test)
+            shape = key_of("student", asdict(config.student))
+            facts |= self._cost(shape, student, segment.student_test)
             facts |= kept.compiled.costs(built, distiller, rows)
         return student, found, facts
 
