@@ -128,7 +128,7 @@ class Processes:
 
     def warm_up(self) -> None:
         """Starts the first process while there is no job for it yet."""
-        self._waiting.append(self._started())
+        self._waiting.append(self._process())
 
     def submit(self, job: Job, take: Callable[[Record], None]) -> "Future[list[Record]]":
         """Has a job computed; `take` is given each record."""
@@ -146,16 +146,19 @@ class Processes:
                 pass
         self._pool.shutdown()
 
-    def _started(self) -> Any:
+    def _process(self) -> Any:
+        """One that waits for a job, otherwise one that is started."""
         with self._lock:
             if self._live is None:
                 raise CancelledError
+            if self._waiting:
+                return self._waiting.pop()
             process = start(self.threads)
             self._live.add(process)
             return process
 
     def _compute(self, job: Job, take: Callable[[Record], None]) -> list[Record]:
-        process = self._waiting.pop() if self._waiting else self._started()
+        process = self._process()
         try:
             for record in work(job, process):
                 take(record)
