@@ -42,6 +42,14 @@ def test_ids(least, greatest, status):
     assert checks.check_ids([], 40) == []
 
 
+def test_of_a_table_that_was_not_asked_nothing_is_said():
+    sound, unseen = IdRange("student", "item", 10, 0, 9), IdRange("student", "user", 5, 5, -1)
+    assert checks.check_ids([unseen], 40) == []
+    (finding,) = checks.check_ids([sound, unseen], 40)
+    assert finding.status == OK
+    assert "in 1 embedding tables" in finding.text and set(finding.figures) == {"student/item"}
+
+
 def test_outputs_that_are_no_numbers():
     sick = states()
     sick[4, 4] = np.inf
