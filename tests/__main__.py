@@ -20,10 +20,10 @@ ON_BOTH_BACKENDS = (
     ),
     "distill/test_callbacks.py::test_ramp_up_with_scaled_losses",
     "distill/test_callbacks.py::test_stages_of_the_ramp_up",
-    "distill/test_distiller.py::test_a_layer_of_both_models_is_trained",
-    "distill/test_distiller.py::test_a_saved_distiller_finds_its_teacher_or_waits_for_it",
-    "distill/test_distiller.py::test_compilation_changes_nothing",
-    "distill/test_distiller.py::test_evaluating_and_predicting_are_the_students",
+    "distill/test_distiller_teacher.py::test_a_layer_of_both_models_is_trained",
+    "distill/test_distiller_saving.py::test_a_saved_distiller_finds_its_teacher_or_waits_for_it",
+    "distill/test_distiller_execution.py::test_compilation_changes_nothing",
+    "distill/test_distiller_models.py::test_evaluating_and_predicting_are_the_students",
     "tasks/test_distilled.py",  # what students of images are trained by, on both
 )
 # What XLA compiles runs a few times here, so these are for a quick compilation: a step of TD takes
