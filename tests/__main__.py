@@ -12,12 +12,13 @@ ROOT = Path(__file__).resolve().parent.parent
 # These modules use nothing but Keras, and are to run on its JAX backend as well; and these tests
 # train, in the ways in which a training step on JAX is most unlike one on TensorFlow.
 ON_BOTH_BACKENDS = (
-    *("distill/test_communication.py", "distill/test_losses.py", "distill/test_messages.py"),
-    *(
-        "distill/methods",
-        "distill/test_model_split.py",
-        "distill/trainers/test_training_step_jax.py",
-    ),
+    "distill/methods",
+    "distill/test_communication.py",
+    "distill/test_losses.py",
+    "distill/test_messages.py",
+    "distill/test_model_split.py",
+    "distill/test_model_split_refusals.py",
+    "distill/trainers/test_training_step_jax.py",
     "distill/test_callbacks.py::test_ramp_up_with_scaled_losses",
     "distill/test_callbacks.py::test_stages_of_the_ramp_up",
     "distill/test_distiller_teacher.py::test_a_layer_of_both_models_is_trained",

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+from keras import layers
 
 from tdrec.distill.model_split import split_model
 
@@ -65,3 +66,66 @@ def inputs_and_ratings(rows=12, seed=0, outputs=1):
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(rows, INPUTS)).astype("float32")
     return x, rng.normal(size=(rows, outputs)).astype("float32")
+
+
+def sequential():
+    return keras.Sequential(
+        [
+            keras.Input((3,)),
+            layers.Dense(5, "relu", name="a"),
+            layers.Dense(4, "relu", name="b"),
+            layers.Dense(4, "relu", name="c"),
+            layers.Dense(1, name="d"),
+        ]
+    )
+
+
+def nested(inner=None):
+    """A backbone within a model: "backbone/block_1" and so on."""
+    x = first = keras.Input((5,))
+    for i in range(4):
+        x = layers.Dense(5, "tanh", name=f"block_{i}")(x)
+    backbone = inner or keras.Model(first, x, name="backbone")
+    inputs = keras.Input((3,))
+    x = layers.Dense(5, name="stem")(inputs)
+    return keras.Model(inputs, layers.Dense(1, name="top")(backbone(x)), name="whole")
+
+
+def two_inputs(late):
+    """A model with a second input, which enters at the bottom or, if `late`, above "high"."""
+    user, movie = keras.Input((3,), name="user"), keras.Input((2,), name="movie")
+    x = user if late else layers.Concatenate(name="features")([user, movie])
+    x = layers.Dense(5, name="low")(x)
+    x = layers.Dense(4, name="high")(x)
+    x = layers.Concatenate(name="late")([x, movie]) if late else x
+    return keras.Model({"user": user, "movie": movie}, layers.Dense(1, name="out")(x))
+
+
+def with_skip(source, target):
+    """in -> a -> b -> c -> d -> out with one more connection, from `source` to `target`."""
+    inputs = keras.Input((4,), name="in")
+    made = {"in": inputs}
+    x = inputs
+    for name in "abcd":
+        if name == target:
+            x = layers.Add(name=f"add_{name}")([x, made[source]])
+        x = made[name] = layers.Dense(4, name=name)(x)
+    return keras.Model(inputs, layers.Dense(1, name="out")(x), name="skipping")
+
+
+class Subclassed(keras.Model):
+    def __init__(self):
+        super().__init__(name="subclassed")
+        self.first = layers.Dense(5, "tanh")
+        self.second = layers.Dense(4, "tanh")
+        self.norm = layers.BatchNormalization()
+        self.last = layers.Dense(1)
+
+    def embed(self, x):
+        return self.first(x)
+
+    def body(self, low, training=False):
+        return self.norm(self.second(low), training=training)
+
+    def call(self, x, training=False):
+        return self.last(self.body(self.embed(x), training=training))
