@@ -6,7 +6,7 @@ Both tasks stand on the same hidden layers, so student and teacher exchange mess
 teacher's opinion of the outputs is wanted for ratings only: `output="rating"` names the one that
 label distillation compares. The student learns what is liked from its labels.
 
-It also shows a method of one's own, `TalkingModelsAndLabels`, which puts two methods together.
+It also shows how two methods are put together, `tdrec.Sum`.
 
 Prints, for both models on later rows, the RMSE of the ratings and the AUC of the likings.
 """
@@ -21,28 +21,6 @@ import tdrec
 from tdrec.data import FeatureEncoder, Ratings, split_by_time
 
 LIKED = 4.0  # the lowest rating of a movie that was liked
-
-
-@keras.saving.register_keras_serializable(package="examples")
-class TalkingModelsAndLabels(tdrec.Method):
-    """TD on the states, and label distillation on the output that is distilled."""
-
-    teacher_fields = ("low", "high", "prediction")
-
-    def __init__(self, rounds: int = 2, label_weight: float = 1.0, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.rounds = rounds
-        self.label_weight = label_weight
-        self.parts = [tdrec.TalkingModels(rounds), tdrec.LabelDistillation(label_weight)]
-        self.terms = tuple(term for part in self.parts for term in part.terms)
-
-    def build(self, student: tdrec.Trace, teacher: tdrec.Trace) -> None:
-        for part in self.parts:
-            part.build(student, teacher)
-
-    def compute_loss(self, *traces: tdrec.Trace, **context: Any) -> dict[str, Any]:
-        losses = [part.compute_loss(*traces, **context) for part in self.parts]
-        return {term: value for terms in losses for term, value in terms.items()}
 
 
 def two_tasks(encoder: FeatureEncoder, mean: float, dim: int, units: int, name: str) -> keras.Model:
@@ -103,7 +81,7 @@ def main(**options: Any) -> dict[str, dict[str, float]]:
     distiller = tdrec.Distiller(
         tdrec.split_model(student, low="shared_1", high="shared_2", output="rating"),
         tdrec.split_model(teacher, low="shared_1", high="shared_2", output="rating"),
-        TalkingModelsAndLabels(),
+        tdrec.Sum([tdrec.TalkingModels(rounds=2), tdrec.LabelDistillation()]),
     )
     train(distiller, dataset, **options)
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tdrec.diagnostics.states import hidden_states
     from tdrec.distill.balance import BalanceTerms
     from tdrec.distill.callbacks import RampUp, TermSchedule, switch_off, warm_up
+    from tdrec.distill.codec import Codec
     from tdrec.distill.communication import Conversation, communicate
     from tdrec.distill.distiller import Distiller
     from tdrec.distill.messages import MessageDecoder, MessageEncoder
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
     from tdrec.distill.methods.hybrid import Hybrid
     from tdrec.distill.methods.label_distillation import LabelDistillation
     from tdrec.distill.methods.scratch import Scratch
+    from tdrec.distill.methods.sum import Sum
     from tdrec.distill.methods.talking_models import TalkingModels
     from tdrec.distill.model_split import ModelSplit, Trace, split_model
+    from tdrec.distill.term_weight import TermWeight
     from tdrec.export.export import Export, export_student
     from tdrec.export.model_cost import Comparison, compare_models
     from tdrec.teachers.predictor import Predictor
@@ -39,6 +42,7 @@ _HOME = {
     "warm_up": "distill.callbacks",
     "cka_table": "diagnostics.cka",
     "linear_cka": "diagnostics.cka",
+    "Codec": "distill.codec",
     "Conversation": "distill.communication",
     "communicate": "distill.communication",
     "Diagnosis": "diagnostics.diagnosis",
@@ -54,7 +58,9 @@ _HOME = {
     "LabelDistillation": "distill.methods.label_distillation",
     "Method": "distill.method",
     "Scratch": "distill.methods.scratch",
+    "Sum": "distill.methods.sum",
     "TalkingModels": "distill.methods.talking_models",
+    "TermWeight": "distill.term_weight",
     "Comparison": "export.model_cost",
     "compare_models": "export.model_cost",
     "ModelSplit": "distill.model_split",

@@ -7,6 +7,7 @@ from keras import ops
 
 from tdrec.distill.method import Method, Tensor
 from tdrec.distill.model_split import Trace
+from tdrec.distill.term_weight import TermWeight
 
 
 @keras.saving.register_keras_serializable(package="own")
@@ -15,6 +16,7 @@ class RoundedLabels(Method):
 
     teacher_fields = ("prediction",)
     terms = ("rounded_loss",)
+    weight = TermWeight("rounded_loss")
 
     def __init__(self, weight: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -22,4 +24,4 @@ class RoundedLabels(Method):
 
     def compute_loss(self, student: Trace, teacher: Trace, **_: Any) -> dict[str, Tensor]:
         error = student.prediction - ops.round(teacher.prediction)
-        return {"rounded_loss": self.weight * ops.mean(ops.square(error))}
+        return self.weighted({"rounded_loss": ops.mean(ops.square(error))})

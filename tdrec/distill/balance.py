@@ -7,8 +7,8 @@ from typing import Any
 import tensorflow as tf
 
 from tdrec.distill.callbacks import DistillerCallback
+from tdrec.distill.check import check_positive
 from tdrec.distill.gradient_norms import compiled_norms
-from tdrec.distill.method import check_positive
 
 
 class BalanceTerms(DistillerCallback):

@@ -11,8 +11,9 @@ from typing import Any
 
 import keras
 
-from tdrec.distill.distiller import PARTS, Distiller
-from tdrec.distill.method import check_not_negative
+from tdrec.distill.check import check_not_negative
+from tdrec.distill.distiller import Distiller
+from tdrec.distill.trainers.training_step import PARTS
 
 Schedule = Callable[[int], float]
 

@@ -4,13 +4,14 @@ import os
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import tensorflow as tf
 from keras import ops
 
-from tdrec.distill.method import Method
+from tdrec.distill.check import check_type
+from tdrec.distill.method import NOTHING, Method
 from tdrec.distill.model_split import ModelSplit, Trace, split_model
 from tdrec.distill.teacher_reference import TeacherReference, check_path, cut_of
 from tdrec.distill.teacher_targets import (
@@ -21,6 +22,7 @@ from tdrec.distill.teacher_targets import (
     detach,
     in_memory,
 )
+from tdrec.distill.trainers.training_step import StepLosses
 
 if keras.backend.backend() == "jax":
     from tdrec.distill.trainers.training_step_jax import TrainingStep
@@ -28,22 +30,6 @@ else:
     from tdrec.distill.trainers.training_step_tensorflow import TrainingStep
 
 Tensor = Any
-_NOTHING = Trace(None, None, None)
-PARTS = ("student", "method")
-
-
-class StepLosses(NamedTuple):
-    """What one training step minimises, and what it logs.
-
-    Attributes:
-        total: The loss.
-        parts: What it is the sum of by name: the task's loss and the method's terms.
-        student: The student's trace of the batch.
-    """
-
-    total: Tensor
-    parts: dict[str, Tensor]
-    student: Trace
 
 
 @keras.saving.register_keras_serializable(package="tdrec")
@@ -102,8 +88,6 @@ class Distiller(TrainingStep):
         Algorithm 1 of the paper.
     """
 
-    train_function: Any  # Keras's: the traced training step
-
     def __init__(
         self,
         student: ModelSplit,
@@ -121,8 +105,8 @@ class Distiller(TrainingStep):
                 "KERAS_BACKEND=jax, or use `Method.compute_loss` or `tdrec.communicate`, which "
                 "run on any backend, in a training loop of your own."
             )
-        _check_type("student", student, ModelSplit, "tdrec.split_model(model, low=..., high=...)")
-        _check_type("method", method, Method, "tdrec.TalkingModels(rounds=2)")
+        check_type("student", student, ModelSplit, "tdrec.split_model(model, low=..., high=...)")
+        check_type("method", method, Method, "tdrec.TalkingModels(rounds=2)")
         if not student.layers:
             raise ValueError(
                 "The student's weights must be known, to be trained. Received: a split made of "
@@ -135,8 +119,6 @@ class Distiller(TrainingStep):
         if teacher is not None:
             self.teacher = teacher
         self.teacher_path = None if teacher_path is None else check_path(teacher, teacher_path)
-        self._learning: tuple[str, ...] = PARTS
-        self._traced: dict[tuple[str, ...], Any] = {}  # training steps by the parts that learn
         # The splits are views, which Keras does not track: the student's layers are listed here
         # to be trained and saved, and the teacher's are not.
         self.student_layers = list(student.layers)
@@ -201,61 +183,20 @@ class Distiller(TrainingStep):
 
     @teacher.setter
     def teacher(self, split: ModelSplit) -> None:
-        _check_type("teacher", split, ModelSplit, "tdrec.split_model(model, low=..., high=...)")
+        check_type("teacher", split, ModelSplit, "tdrec.split_model(model, low=..., high=...)")
         if split is self._teacher:
             return
         if before := self._teacher_reference():
             before.check(split)
         self._teacher = split
-        self._trace_anew()
-
-    def _trace_anew(self) -> None:
-        """Lets the training step be traced again, which has read what is now another value."""
-        if self.train_function is not None:
-            self.make_train_function(force=True)
-
-    def make_train_function(self, force: bool = False) -> None:
-        if force or self.train_function is None:  # of a new teacher, or compiled anew
-            self._traced = {}
-        if self.built and not self.optimizer.built:
-            # Variables that are made while the step is traced have it traced once more.
-            self.optimizer.build(self.trainable_variables)
-        super().make_train_function(force)
+        self.trace_anew()
 
     def _teacher_reference(self) -> TeacherReference | None:
         if self._teacher is None:
             return self._saved_teacher
         return TeacherReference.of(self._teacher, self.teacher_path)
 
-    @property
-    def learning(self) -> tuple[str, ...]:
-        """The parts that learn: "student", "method" (its encoders and decoders), or both.
-
-        Both unless it is set, as `tdrec.RampUp` does. A part that does not learn is frozen: no
-        weight of it moves, whatever the optimizer does, and it runs as when it is served, so that
-        batch statistics rest. Where the student learns alone, the task's loss is all; where the
-        method does, the task's loss is only logged. Setting it costs one tracing of the training
-        step, which is kept until the distiller is compiled again or gets another teacher.
-        """
-        return self._learning
-
-    @learning.setter
-    def learning(self, parts: tuple[str, ...]) -> None:
-        if parts not in (PARTS, PARTS[:1], PARTS[1:]):
-            raise ValueError(
-                f"`learning` must be {PARTS}, {PARTS[:1]} or {PARTS[1:]}. Received: {parts!r}."
-            )
-        if parts == self._learning:
-            return
-        traced = {**self._traced, self._learning: self.train_function}
-        self._learning = parts
-        if self.train_function is not None:
-            self.train_function = traced.get(parts)
-            self.make_train_function()
-            self._traced = traced
-
-    def _losses_of(self, data: Any) -> StepLosses:
-        """The losses of a training step, with the factors of `term_weights`."""
+    def step_losses(self, data: Any) -> StepLosses:
         student, task_loss, terms = self.compute_losses(data, self.learning)
         terms = {
             name: ops.cast(self.term_weights[name], term.dtype) * term
@@ -264,8 +205,7 @@ class Distiller(TrainingStep):
         loss = task_loss + sum(terms.values())
         return StepLosses(loss, {"task_loss": task_loss, **terms}, student)
 
-    def _logs_of(self, data: Any, losses: StepLosses) -> dict[str, Tensor]:
-        """Brings the metrics up to date with a training step, and returns what they say."""
+    def step_logs(self, data: Any, losses: StepLosses) -> dict[str, Tensor]:
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         inputs, _ = detach(x)
         rows = ops.shape(losses.student.low)[0]
@@ -274,36 +214,19 @@ class Distiller(TrainingStep):
             self.term_trackers[name].update_state(value, sample_weight=rows)
         return self.compute_metrics(inputs, y, losses.student.prediction, sample_weight)
 
-    def _without_terms(self, logs: dict[str, Tensor]) -> dict[str, Tensor]:
+    def test_logs(self, logs: dict[str, Tensor]) -> dict[str, Tensor]:
         # The terms of distillation are of no meaning without a teacher, so only the task's loss
         # and the user's metrics are reported of a test.
         return {name: value for name, value in logs.items() if name not in self.term_trackers}
 
-    def _learning_and_resting(self) -> tuple[list[keras.Variable], list[keras.Variable]]:
-        """The trainable weights of the parts that learn, and of those that do not."""
-        layers = {"student": self.student_layers, "method": [self.method]}
-        resting = [
-            v
-            for part, its_layers in layers.items()
-            if part not in self.learning
-            for layer in its_layers
-            for v in layer.trainable_variables
-        ]
-        frozen = {id(v) for v in resting}
-        learning = [v for v in self.trainable_variables if id(v) not in frozen]
-        if not learning:
-            raise ValueError(
-                f"There must be something to learn. Received: learning={self.learning!r}, which "
-                f"has no trainable weights with {type(self.method).__name__}. Let the other part "
-                "learn too."
-            )
-        return learning, resting
+    def layers_of(self, part: str) -> list[keras.Layer]:
+        return {"student": self.student_layers, "method": [self.method]}[part]
 
-    def _teacher_variables(self) -> list[keras.Variable]:
-        """What the teacher computes with, but for what it shares with the student."""
+    def read_variables(self) -> list[keras.Variable]:
         own = {id(v) for v in self.variables}
         layers = self.teacher.layers if self.teacher else ()
-        return [v for layer in layers for v in layer.variables if id(v) not in own]
+        of_teacher = [v for layer in layers for v in layer.variables if id(v) not in own]
+        return [*of_teacher, *self.method.weight_variables()]
 
     def with_teacher_targets(
         self,
@@ -351,7 +274,7 @@ class Distiller(TrainingStep):
             else:
                 targets = cache or TeacherTargets()
                 trace = as_tensors(targets(self._required_teacher(), x, fields))
-            x = attach(x, self._read(trace), fields)
+            x = attach(x, self.method.reads(trace), fields)
         return batches(
             (x, *rest),
             batch_size or found,
@@ -363,22 +286,9 @@ class Distiller(TrainingStep):
     def _teacher_trace(self, inputs: Any, targets: dict[str, Tensor] | None) -> Trace:
         """The teacher's targets of a batch, constants, in the fields that the method reads."""
         if not self.method.teacher_fields:
-            return _NOTHING
-        trace = self._run_teacher(inputs) if targets is None else _NOTHING._replace(**targets)
-        return Trace(*(f if f is None else ops.stop_gradient(f) for f in self._read(trace)))
-
-    def _read(self, trace: Trace) -> Trace:
-        """The fields that the method reads, of a teacher's trace or of its shapes."""
-        fields = self.method.teacher_fields
-        if missing := [field for field in fields if getattr(trace, field) is None]:
-            raise ValueError(
-                f"{type(self.method).__name__} reads the teacher's {', '.join(fields)}. Received: "
-                f"a teacher, or stored targets, without {', '.join(missing)}. States are known of "
-                "a teacher that is split into rooms (tdrec.split_model, tdrec.load_saved_split), "
-                "or stored; of several outputs name one (output=...); and "
-                "tdrec.LabelDistillation() reads the prediction alone."
-            )
-        return _NOTHING._replace(**{field: getattr(trace, field) for field in fields})
+            return NOTHING
+        trace = self._run_teacher(inputs) if targets is None else NOTHING._replace(**targets)
+        return Trace(*(f if f is None else ops.stop_gradient(f) for f in self.method.reads(trace)))
 
     def _run_teacher(self, inputs: Any) -> Trace:
         teacher = self._required_teacher()
@@ -409,16 +319,16 @@ class Distiller(TrainingStep):
 
     def _teacher_shapes(self, inputs: Any, targets: dict[str, Tensor] | None) -> Trace | None:
         if not self.method.teacher_fields:
-            return _NOTHING
+            return NOTHING
         if targets is not None:
-            return self._read(
-                _NOTHING._replace(**{f: (None, *t.shape[1:]) for f, t in targets.items()})
+            return self.method.reads(
+                NOTHING._replace(**{f: (None, *t.shape[1:]) for f, t in targets.items()})
             )
         if self.teacher and self.teacher.shapes is None and inputs is not None:
             self.teacher(inputs)
         shapes = self.teacher.shapes if self.teacher else None
         if shapes and shapes.low is None:  # of a teacher that only predicts
-            return self._read(shapes)
+            return self.method.reads(shapes)
         return shapes
 
     def save(self, filepath: str | os.PathLike[str], overwrite: bool = True, **kwargs: Any) -> None:
@@ -472,10 +382,3 @@ class Distiller(TrainingStep):
             if teacher := reference.load(custom_objects):
                 distiller.teacher = teacher
         return distiller
-
-
-def _check_type(name: str, value: Any, expected: type, remedy: str) -> None:
-    if not isinstance(value, expected):
-        raise TypeError(
-            f"`{name}` must be a {expected.__name__}, such as {remedy}. Received: {value!r}."
-        )

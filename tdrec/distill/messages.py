@@ -12,20 +12,25 @@ Tensor = Any
 Shape = tuple[int | None, ...]
 
 
-class _Codec(keras.layers.Layer):
+def check_codec(name: str, sizes: dict[str, int], dropout: float) -> None:
+    """Refuses widths that are no positive integers, and a dropout that is no rate."""
+    for size_name, size in sizes.items():
+        if not isinstance(size, int) or size < 1:
+            raise ValueError(
+                f"The {size_name} of {name} must be a positive integer. Received: {size!r}."
+            )
+    if not 0 <= dropout < 1:
+        raise ValueError(f"`dropout` must lie in [0, 1). Received: {dropout!r}.")
+
+
+class _Perceptron(keras.layers.Layer):
     """What an encoder and a decoder share: layer norm, dense, relu, dropout, dense."""
 
     def __init__(
         self, widths: dict[str, int], hidden_dim: int, dropout: float, linear: bool, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        for name, size in {**widths, "hidden_dim": hidden_dim}.items():
-            if not isinstance(size, int) or size < 1:
-                raise ValueError(
-                    f"The {name} of {self.name} must be a positive integer. Received: {size!r}."
-                )
-        if not 0 <= dropout < 1:
-            raise ValueError(f"`dropout` must lie in [0, 1). Received: {dropout!r}.")
+        check_codec(self.name, {**widths, "hidden_dim": hidden_dim}, dropout)
         self.hidden_dim = hidden_dim
         self.dropout = dropout
         self.linear = linear
@@ -53,7 +58,7 @@ class _Codec(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="tdrec")
-class MessageEncoder(_Codec):
+class MessageEncoder(_Perceptron):
     r"""Encodes a model's low and high hidden states into one message.
 
     $m = E(\{s; e\}) = W_2\, relu(W_1\, LayerNorm([s; e]))$ with dropout after the relu, on the
@@ -74,8 +79,8 @@ class MessageEncoder(_Codec):
         The message, shape `(batch, ..., message_dim)`.
 
     Raises:
-        ValueError: If a size is not a positive integer, the dropout no rate, or the two states
-            cannot be joined.
+        ValueError: If a size is not a positive integer, the dropout is not in [0, 1), or the two
+            states cannot be joined.
 
     Example:
         >>> encoder = MessageEncoder(message_dim=128)
@@ -118,7 +123,7 @@ class MessageEncoder(_Codec):
 
 
 @keras.saving.register_keras_serializable(package="tdrec")
-class MessageDecoder(_Codec):
+class MessageDecoder(_Perceptron):
     r"""Decodes a message into the hidden states of one model.
 
     $\{s'; e'\} = D(m) = W_2\, relu(W_1\, LayerNorm(m))$ with dropout after the relu, its output
@@ -140,7 +145,7 @@ class MessageDecoder(_Codec):
         `(batch, ..., high_dim)`.
 
     Raises:
-        ValueError: If a size is not a positive integer, or the dropout no rate.
+        ValueError: If a size is not a positive integer, or the dropout is not in [0, 1).
 
     Example:
         >>> low, high = MessageDecoder(low_dim=512, high_dim=256)(keras.ops.ones((4, 128)))

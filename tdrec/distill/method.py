@@ -1,35 +1,65 @@
 """What a distillation method is: traces of student and teacher in, named losses out."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
-from keras import ops
 
-from tdrec.distill import losses
-from tdrec.distill.communication import State
-from tdrec.distill.messages import MessageDecoder, MessageEncoder
 from tdrec.distill.model_split import Trace
+from tdrec.distill.term_weight import TermWeight, TermWeights
 
 Tensor = Any
 Middle = Callable[[Tensor], Tensor]
+
+NOTHING = Trace(None, None, None)
+"""The trace of a teacher that is not read."""
 
 
 class Method(keras.layers.Layer):
     """The base of all methods: what a `Distiller` asks of one.
 
-    A subclass names its loss terms and the fields of the teacher's trace that they read, makes its
-    layers in `build`, and writes `compute_loss`.
+    A subclass names its loss terms and the fields of the teacher's trace that they read, declares
+    the arguments that are weights of terms (`TermWeight`), makes its layers in `build`, and writes
+    `compute_loss`. It keeps each of its arguments as an attribute of the same name.
+
+    Args:
+        **kwargs: Those of `keras.layers.Layer`.
 
     Attributes:
         terms: Names of the losses that `compute_loss` returns.
         teacher_fields: The fields of the teacher's `Trace` that it reads; none means that the
             teacher is not run.
+        term_weights: The weights that its class declares.
+
+    Example:
+        >>> class Rounded(Method):
+        ...     teacher_fields, terms = ("prediction",), ("rounded_loss",)
+        ...     weight = TermWeight("rounded_loss")
+        ...
+        ...     def __init__(self, weight=1.0, **kwargs):
+        ...         super().__init__(**kwargs)
+        ...         self.weight = weight
+        ...
+        ...     def compute_loss(self, student, teacher, **_):
+        ...         error = student.prediction - keras.ops.round(teacher.prediction)
+        ...         return self.weighted({"rounded_loss": keras.ops.mean(error**2)})
+        >>> Rounded(weight=3.0).weight
+        3.0
     """
 
     teacher_fields: tuple[str, ...] = ()
     terms: tuple[str, ...] = ()
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.term_weights = TermWeights(self.declared_weights(), self.variable_dtype)
+
+    @classmethod
+    def declared_weights(cls) -> dict[str, TermWeight]:
+        """The arguments that are weights of terms, by name."""
+        own = ((name, inspect.getattr_static(cls, name)) for name in dir(cls))
+        return {name: value for name, value in own if isinstance(value, TermWeight)}
 
     def build(self, student: Trace, teacher: Trace) -> None:
         """Makes the layers that the losses need.
@@ -64,74 +94,50 @@ class Method(keras.layers.Layer):
         """
         return {}
 
+    def weight_variables(self) -> list[keras.Variable]:
+        """What the step reads of this method's weights and of those inside it."""
+        methods = (layer for layer in self._flatten_layers() if isinstance(layer, Method))
+        return [v for method in methods for v in method.term_weights.variables.values()]
+
+    def weighted(self, losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Losses times the weights that are declared for them, for `compute_loss` to return.
+
+        Args:
+            losses: Scalars by the name of their term.
+        """
+        return self.term_weights.weighted(losses)
+
+    def reads(self, trace: Trace) -> Trace:
+        """What the method reads of a teacher's trace, or of the shapes of one.
+
+        Args:
+            trace: The teacher's.
+
+        Returns:
+            The same, with None in the fields that are not in `teacher_fields`.
+
+        Raises:
+            ValueError: If a field is missing that it reads.
+        """
+        fields = self.teacher_fields
+        if missing := [field for field in fields if getattr(trace, field) is None]:
+            raise ValueError(
+                f"{type(self).__name__} reads the teacher's {', '.join(fields)}. Received: "
+                f"a teacher, or stored targets, without {', '.join(missing)}. States are known of "
+                "a teacher that is split into rooms (tdrec.split_model, tdrec.load_saved_split), "
+                "or stored; of several outputs name one (output=...); and "
+                "tdrec.LabelDistillation() reads the prediction alone."
+            )
+        return NOTHING._replace(**{field: getattr(trace, field) for field in fields})
+
     def build_from_config(self, config: dict[str, Any]) -> None:
         # A stored build holds plain lists where `build` was given traces.
         shapes = config["shapes_dict"]
         self.build(Trace(*shapes["student"]), Trace(*shapes["teacher"]))
 
     def get_config(self) -> dict[str, Any]:
-        # Every argument of a method is kept under its own name, so one line serves them all.
-        names = inspect.signature(type(self).__init__).parameters
-        own = {name: getattr(self, name) for name in names if name not in ("self", "kwargs")}
-        return {**super().get_config(), **own}
-
-
-def check_not_negative(name: str, value: float) -> float:
-    if not value >= 0:
-        raise ValueError(f"`{name}` must be at least 0. Received: {value!r}.")
-    return value
-
-
-def check_positive(name: str, value: float) -> float:
-    if not value > 0:
-        raise ValueError(f"`{name}` must be positive. Received: {value!r}.")
-    return value
-
-
-def make_encoder(method: Any, name: str, shapes: Trace) -> MessageEncoder:
-    encoder = MessageEncoder(
-        method.message_dim,
-        method.hidden_dim,
-        method.dropout,
-        method.linear,
-        name=name,
-        dtype=method.dtype_policy,
-    )
-    encoder.build(shapes.low, shapes.high)
-    return encoder
-
-
-def make_decoder(method: Any, name: str, shapes: Trace, message_shape: tuple) -> MessageDecoder:
-    decoder = MessageDecoder(
-        shapes.low[-1],
-        shapes.high[-1],
-        method.hidden_dim,
-        method.dropout,
-        method.linear,
-        name=name,
-        dtype=method.dtype_policy,
-    )
-    decoder.build(message_shape)
-    return decoder
-
-
-def between_states(
-    distance: losses.Distance, a: State, b: State, sample_weight: Tensor | None
-) -> Tensor:
-    """A distance between two models' states: of the low ones plus of the high ones."""
-    return sum(losses.mean(distance(m, n), sample_weight) for m, n in zip(a, b, strict=True))
-
-
-def join(low: Tensor, high: Tensor, training: bool = False) -> Tensor:
-    """A message of the states as they are, as an encoder makes one."""
-    return ops.concatenate([low, high], axis=-1)
-
-
-def refuse_unequal(student: Trace, teacher: Trace) -> None:
-    """Refuses shapes that only something learned could make alike."""
-    if student[:2] != teacher[:2]:
-        raise ValueError(
-            "With `identity=True` the states of student and teacher must have the same shapes. "
-            f"Received: low {student.low} and {teacher.low}, high {student.high} and "
-            f"{teacher.high}. Leave `identity` out: what is learned in between makes them alike."
-        )
+        config = super().get_config()
+        for name in inspect.signature(type(self).__init__).parameters:
+            if name not in ("self", "kwargs"):
+                config[name] = getattr(self, name)
+        return config

@@ -1,5 +1,6 @@
 """A Keras model seen as three rooms in a row: lower (x -> s), middle (s -> e), head (e -> y)."""
 
+import copy
 import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
@@ -87,6 +88,7 @@ class ModelSplit:
         )
         self.shapes: Trace | None = None
         self.cut: tuple[str, str] | None = None
+        self._interpreter: ModelSplit = self
 
     def __call__(self, x: Any, training: bool = False) -> Trace:
         """Runs the model once, keeping both states.
@@ -141,7 +143,20 @@ class ModelSplit:
             The high state, shape `(batch, ..., high_dim)`. No batch statistics move and nothing
             is dropped, since a decoded state is no observation of the data.
         """
-        return self._run("middle", low, False)
+        return self._interpreter._run("middle", low, False)
+
+    def interpreting_with(self, other: "ModelSplit") -> "ModelSplit":
+        """This view of the model, but for another model's middle to interpret with.
+
+        Args:
+            other: The split of that model, whose states have the same shapes.
+
+        Returns:
+            A split whose traces are this one's and whose `interpret` is the other's.
+        """
+        view = copy.copy(self)
+        view._interpreter = other
+        return view
 
     def _run(self, name: str, x: Any, training: bool) -> Any:
         room, takes_training = self._rooms[name]

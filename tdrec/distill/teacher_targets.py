@@ -10,7 +10,7 @@ import tempfile
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -19,7 +19,6 @@ import tensorflow as tf
 from tdrec.distill.fingerprint import fingerprint, hash_arrays
 from tdrec.distill.model_split import ModelSplit, Trace
 
-_INPUTS, _TARGETS = "inputs", "teacher_targets"
 _ALIGNMENT = 64  # bytes: TensorFlow takes an array's memory as it is if it starts at a multiple
 
 
@@ -122,25 +121,32 @@ def as_tensors(trace: Trace) -> Trace:
     return Trace(*(field if field is None else _tensor(field) for field in trace))
 
 
-def attach(x: Any, targets: Trace, fields: tuple[str, ...]) -> dict[str, Any]:
+class WithTargets(NamedTuple):
     """Inputs of a batch or a data set that carry the teacher's targets with them.
+
+    Attributes:
+        inputs: What the student takes, of any structure.
+        targets: The teacher's trace of the same rows, the fields by name that a method reads.
+    """
+
+    inputs: Any
+    targets: dict[str, Any]
+
+
+def attach(x: Any, targets: Trace, fields: tuple[str, ...]) -> WithTargets:
+    """Inputs with the teacher's targets.
 
     Args:
         x: The inputs, of any structure.
         targets: The teacher's trace of the same rows.
         fields: The fields of the trace to carry.
-
-    Returns:
-        What `detach` takes apart again.
     """
-    return {_INPUTS: x, _TARGETS: {field: getattr(targets, field) for field in fields}}
+    return WithTargets(x, {field: getattr(targets, field) for field in fields})
 
 
 def detach(x: Any) -> tuple[Any, dict[str, Any] | None]:
     """Inputs and the targets that they carry, None if they carry none."""
-    if isinstance(x, dict) and set(x) == {_INPUTS, _TARGETS}:
-        return x[_INPUTS], x[_TARGETS]
-    return x, None
+    return x if isinstance(x, WithTargets) else (x, None)
 
 
 def batches(

@@ -11,7 +11,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from tdrec.distill.method import Method
+from tdrec.distill.check import check_type
+from tdrec.distill.method import NOTHING, Method
 from tdrec.distill.model_split import ModelSplit, Trace
 
 Tensor = Any
@@ -114,9 +115,9 @@ class Distillation(tf.keras.layers.Layer, Task):
     ) -> None:
         super().__init__(name=name)
         rooms = "tdrec.ModelSplit(lower=..., middle=..., head=...)"
-        _check_type("student", student, ModelSplit, rooms)
-        _check_type("teacher", teacher, ModelSplit, rooms)
-        _check_type("method", method, Method, "tdrec.TalkingModels(rounds=2)")
+        check_type("student", student, ModelSplit, rooms)
+        check_type("teacher", teacher, ModelSplit, rooms)
+        check_type("method", method, Method, "tdrec.TalkingModels(rounds=2)")
         if any(isinstance(layer, keras.Layer) for layer in student.layers):
             raise TypeError(
                 "The student of a tfrs.Model must be made of Keras 2 layers, tf.keras.layers.*, "
@@ -153,7 +154,7 @@ class Distillation(tf.keras.layers.Layer, Task):
         sample_weight: Tensor | None = None,
         training: bool = False,
     ) -> Tensor:
-        _check_type("trace", trace, Trace, "self.distillation.trace(features)")
+        check_type("trace", trace, Trace, "self.distillation.trace(features)")
         student = self.student.distilled(trace)
         teacher = self._teacher_trace(features)
         self._build_method(student, teacher)
@@ -172,18 +173,10 @@ class Distillation(tf.keras.layers.Layer, Task):
 
     def _teacher_trace(self, features: Any) -> Trace:
         """The teacher's trace of a batch, constants, in the fields that the method reads."""
-        fields = self.method.teacher_fields
-        if not fields:
-            return Trace(None, None, None)
-        trace = self.teacher.distilled(self.teacher(features))._asdict()
-        if missing := [field for field in fields if trace[field] is None]:
-            raise ValueError(
-                f"{type(self.method).__name__} reads the teacher's {', '.join(fields)}. Received: "
-                f"a teacher without {', '.join(missing)}. States are known of a teacher that is "
-                "split into rooms; of several outputs name one (output=...); and "
-                "tdrec.LabelDistillation() reads the prediction alone."
-            )
-        return Trace(**{f: tf.stop_gradient(trace[f]) if f in fields else None for f in trace})
+        if not self.method.teacher_fields:
+            return NOTHING
+        trace = self.method.reads(self.teacher.distilled(self.teacher(features)))
+        return Trace(*(field if field is None else tf.stop_gradient(field) for field in trace))
 
     def _build_method(self, student: Trace, teacher: Trace) -> None:
         if not self.method.built:
@@ -237,10 +230,3 @@ def split_model(
 
 def _shapes(trace: Trace) -> Trace:
     return Trace(*(None if t is None else (None, *t.shape[1:]) for t in trace))
-
-
-def _check_type(name: str, value: Any, expected: type, remedy: str) -> None:
-    if not isinstance(value, expected):
-        raise TypeError(
-            f"`{name}` must be a {expected.__name__}, such as {remedy}. Received: {value!r}."
-        )

@@ -6,7 +6,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from tdrec.distill.distiller import PARTS, Distiller
+from tdrec.distill.distiller import Distiller
+from tdrec.distill.method import Method
+from tdrec.distill.trainers.training_step import PARTS
 from tdrec.export.model_cost import training_multiply_adds
 from tdrec.studies.config import LOG_EVERY
 from tdrec.studies.task import DivergedError
@@ -65,25 +67,26 @@ class Compiled:
         return self._costs[key]
 
 
-def structure(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments that a shared method is built with: what a weight is, if any, is set afterwards.
+def structure(method: type[Method], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a method's arguments decides what is compiled: of a weight, whether it is 0.
 
     Args:
+        method: Its class.
         arguments: The method's.
     """
-    return {k: float(v > 0) if k.endswith("weight") else v for k, v in arguments.items()}
+    weights = method.declared_weights()
+    return {k: v > 0 if k in weights else v for k, v in arguments.items()}
 
 
-def set_weights(distiller: Distiller, arguments: Mapping[str, Any]) -> None:
-    """Gives the terms of a method that was built by its `structure` the weights that it is to have.
+def set_weights(method: Method, arguments: Mapping[str, Any]) -> None:
+    """Gives a method that another run has built the weights of this one.
 
     Args:
-        distiller: Of the method.
-        arguments: The method's.
+        method: Built of arguments with the same `structure`.
+        arguments: This run's.
     """
-    for term, factor in distiller.term_weights.items():
-        own = f"{term.split('_loss')[0]}_weight"
-        factor.assign(arguments.get(own, arguments.get("weight", 1.0)))
+    for name in method.declared_weights().keys() & arguments.keys():
+        setattr(method, name, arguments[name])
 
 
 def restart(

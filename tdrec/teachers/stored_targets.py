@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tdrec.distill.model_split import ModelSplit, Trace
-from tdrec.distill.teacher_targets import TeacherTargets, attach
+from tdrec.distill.teacher_targets import TeacherTargets, WithTargets, attach
 from tdrec.teachers.column_files import PathLike, read_columns, write_columns
 
 Ids = Mapping[str, Any]
@@ -230,7 +230,7 @@ class StoredTargets:
             *(self._columns[f][found] if f in self.fields else None for f in Trace._fields)
         )
 
-    def attach(self, x: Any, ids: Ids | None = None) -> dict[str, Any]:
+    def attach(self, x: Any, ids: Ids | None = None) -> WithTargets:
         """Inputs that carry their targets with them, for the `fit` of a distiller.
 
         Args:

@@ -6,19 +6,20 @@ from keras import layers
 
 from small_models import inputs_and_ratings, student_and_teacher
 from tdrec.distill.callbacks import RampUp, TermSchedule, switch_off, warm_up
-from tdrec.distill.distiller import PARTS, Distiller
+from tdrec.distill.distiller import Distiller
 from tdrec.distill.methods import FeatureDistillation, LabelDistillation, TalkingModels
-from tdrec.distill.model_split import split_model
+from tdrec.distill.model_split import ModelSplit, split_model
+from tdrec.distill.trainers.training_step import PARTS
 
 X, Y = inputs_and_ratings(rows=32)
 SIZES = {"message_dim": 6, "hidden_dim": 9}
 
 
-def make(method=None, *, student=None, optimizer="adam", **compiling):
+def make(method=None, *, student=None, teacher=None, optimizer="adam", **compiling):
     keras.utils.set_random_seed(0)
     splits = student_and_teacher()
     method = method or TalkingModels(2, **SIZES, linear=True)
-    distiller = Distiller(student or splits[0], splits[1], method)
+    distiller = Distiller(student or splits[0], teacher or splits[1], method)
     distiller.compile(optimizer, loss="mse", **{"run_eagerly": True, **compiling})
     return distiller
 
@@ -206,11 +207,20 @@ def test_the_first_stage_is_training_without_a_teacher():
 
 
 def test_the_first_stage_does_not_run_the_teacher():
-    distiller = make()
-    distiller.teacher._rooms["lower"] = (lambda x: 1 / 0, False)
+    model, calls = student_and_teacher()[1].layers[0], []
+
+    def lower(x):
+        calls.append(len(x))
+        return model.get_layer("low")(x)
+
+    teacher = ModelSplit(lower, model.get_layer("high"), model.get_layer("out"), owner=model)
+    teacher(X)  # its shapes are known, and nothing is run to find them
+    calls.clear()
+    distiller = make(teacher=teacher)
     fit(distiller, RampUp(8, 0))
-    with pytest.raises(ZeroDivisionError):
-        fit(distiller, RampUp(8, 8))
+    assert calls == []
+    fit(distiller, RampUp(8, 8))
+    assert calls == [4] * 8
 
 
 def test_a_run_that_goes_on_goes_on_in_its_stage():

@@ -53,11 +53,9 @@ def test_weights_and_targets_stay_with_their_rows():
     data = distiller.with_teacher_targets((X, Y, weight), batch_size=5, shuffle=True, seed=0)
     teacher = distiller.teacher.layers[0]
     for x, _, w in data:
-        assert set(x["teacher_targets"]) == {"prediction"}
-        np.testing.assert_array_equal(w, x["inputs"][:, 0])
-        np.testing.assert_allclose(
-            x["teacher_targets"]["prediction"], teacher(x["inputs"]), rtol=1e-5, atol=1e-6
-        )
+        assert set(x.targets) == {"prediction"}
+        np.testing.assert_array_equal(w, x.inputs[:, 0])
+        np.testing.assert_allclose(x.targets["prediction"], teacher(x.inputs), rtol=1e-5, atol=1e-6)
 
 
 def test_method_that_reads_no_teacher_gets_the_plain_rows():

@@ -4,10 +4,12 @@ import keras
 import numpy as np
 import pytest
 
+from own_method import RoundedLabels
 from small_models import inputs_and_ratings, student_and_teacher
 from tdrec.distill import methods
-from tdrec.distill.distiller import PARTS, Distiller
+from tdrec.distill.distiller import Distiller
 from tdrec.distill.teacher_targets import batches
+from tdrec.distill.trainers.training_step import PARTS
 from tdrec.studies.task import DivergedError
 from tdrec.tasks.distilled import (
     Compiled,
@@ -86,25 +88,33 @@ def test_costs_are_counted_once():
     assert compiled.costs("key", None, None) is costs
 
 
-def test_a_method_is_built_with_ones_for_its_weights():
+def test_of_a_weight_only_whether_it_is_0_decides_what_is_compiled():
     arguments = {"rounds": 2, "target": "original", "state_weight": 30.0, "label_weight": 0.0}
-    assert structure(arguments) == arguments | {"state_weight": 1.0}
-    assert structure({"weight": 10.0}) == {"weight": 1.0}
+    found = structure(methods.TalkingModels, arguments)
+    assert found == arguments | {"state_weight": True, "label_weight": False}
+    assert structure(methods.FitNet, {"weight": 10.0, "dropout": 0.1}) == {
+        "weight": True,
+        "dropout": 0.1,
+    }
+    assert structure(RoundedLabels, {"weight": 10.0}) == {"weight": True}
 
 
 @pytest.mark.parametrize(
     ("method", "arguments"),
     [
         ("fitnet", {"weight": 0.5}),
+        ("own_method:RoundedLabels", {"weight": 0.5}),
         ("hybrid", {"label_weight": 0.3, "feature_weight": 3.0}),
         ("td", {"rounds": 0, "label_weight": 2.5, "state_weight": 0.0}),
     ],
 )
 def test_weights_that_are_set_afterwards_are_as_good_as_the_methods_own(method, arguments):
     compiled, found = Compiled(), []
-    for given in ({}, arguments):
-        shared = compiled.restarted("key", 0, lambda: made(0, method, **structure(arguments)))
-        set_weights(shared, given)
+    ones = structure(methods.find(method), arguments)
+    for given in (ones, arguments):
+        shared = compiled.restarted("key", 0, lambda: made(0, method, **ones))
+        set_weights(shared.method, given)
+        assert shared.method.get_config().items() >= given.items()
         found.append(trained(shared, steps=20))
     ((ones,), _), ((first,), weights) = found
     (other,), its_weights = trained(made(0, method, **arguments), steps=20)

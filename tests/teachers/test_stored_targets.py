@@ -108,9 +108,9 @@ def test_strings_and_bytes_of_the_same_text_are_the_same_id():
 def test_ids_may_come_apart():
     table = StoredTargets({"row": np.arange(ROWS)}, Trace(None, None, scores()))
     carried = table.attach(X, ids={"row": np.arange(ROWS)[::-1]})
-    assert carried["inputs"] is X
-    assert set(carried["teacher_targets"]) == {"prediction"}
-    np.testing.assert_array_equal(carried["teacher_targets"]["prediction"][:, 0], scores()[::-1])
+    assert carried.inputs is X
+    assert set(carried.targets) == {"prediction"}
+    np.testing.assert_array_equal(carried.targets["prediction"][:, 0], scores()[::-1])
 
 
 def test_rows_that_are_not_stored_are_found():

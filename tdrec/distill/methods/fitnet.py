@@ -7,21 +7,15 @@ from typing import Any
 
 import keras
 
-from tdrec.distill import losses
-from tdrec.distill.method import (
-    Method,
-    Tensor,
-    between_states,
-    check_positive,
-    join,
-    make_decoder,
-    refuse_unequal,
-)
+from tdrec.distill.codec import Codec
+from tdrec.distill.method import Tensor
 from tdrec.distill.model_split import Trace
+from tdrec.distill.state_method import StateMethod, join, refuse_unequal, states
+from tdrec.distill.term_weight import TermWeight
 
 
 @keras.saving.register_keras_serializable(package="tdrec")
-class FitNet(Method):
+class FitNet(StateMethod):
     r"""FitNet: the student's states follow what a learned decoder makes of the teacher's.
 
     $L_{fitnet} = w\, d(\{s_g; e_g\}, D_g(\{s_h; e_h\}))$: the teacher's states are the message, so
@@ -29,45 +23,39 @@ class FitNet(Method):
 
     Args:
         weight: $w > 0$. Default 1.
-        hidden_dim: Units of the decoder's relu layer. Default 256.
-        dropout: Rate in the decoder. Default 0.
-        linear: A dense decoder. Default False.
+        codec: Of the decoder; there is no message whose width it could decide. Default `Codec()`.
         distance: `"l2"`, `"cosine"` or `"pearson"`. Default `"l2"`.
         identity: No decoder: the states are compared as they are, and the two models must have the
             same widths. Default False.
-        **kwargs: Those of `keras.layers.Layer`.
+        **kwargs: The codec's arguments but `message_dim` in its place, and those of
+            `keras.layers.Layer`.
 
     Raises:
         ValueError: If an argument is out of its range; the rule is named.
 
     Example:
-        >>> Distiller(student_split, teacher_split, FitNet(weight=3.0))
+        >>> distiller = Distiller(student_split, teacher_split, FitNet(weight=3.0))
 
     Source:
         Romero et al., 2014; section 3.2 of the paper, $L_{fitnet}$.
     """
 
-    teacher_fields = ("low", "high")
     terms = ("hint_loss",)
+    weight = TermWeight("hint_loss")
+    unused = ("message_dim",)
 
     def __init__(
         self,
         weight: float = 1.0,
-        hidden_dim: int = 256,
-        dropout: float = 0.0,
-        linear: bool = False,
+        *,
+        codec: Codec | None = None,
         distance: str = "l2",
         identity: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.weight = check_positive("weight", weight)
-        self.hidden_dim = hidden_dim
-        self.dropout = dropout
-        self.linear = linear
+        super().__init__(distance, codec, **kwargs)
+        self.weight = weight
         self.identity = identity
-        self.distance = distance
-        self._distance = losses.get(distance)
 
     def build(self, student: Trace, teacher: Trace) -> None:
         self.student_decoder: Any = None
@@ -75,7 +63,9 @@ class FitNet(Method):
             refuse_unequal(student, teacher)
         else:
             message_shape = (*teacher.low[:-1], teacher.low[-1] + teacher.high[-1])
-            self.student_decoder = make_decoder(self, "student_decoder", student, message_shape)
+            self.student_decoder = self.codec.decoder(
+                student, message_shape, name="student_decoder", dtype=self.dtype_policy
+            )
 
     def compute_loss(
         self,
@@ -86,10 +76,7 @@ class FitNet(Method):
         training: bool = False,
         **_: Any,
     ) -> dict[str, Tensor]:
-        decoded = (teacher.low, teacher.high)
+        decoded = states(teacher)
         if self.student_decoder is not None:
             decoded = self.student_decoder(join(*decoded), training=training)
-        distance = between_states(
-            self._distance, (student.low, student.high), decoded, sample_weight
-        )
-        return {"hint_loss": self.weight * distance}
+        return self.weighted({"hint_loss": self.between(states(student), decoded, sample_weight)})

@@ -7,14 +7,16 @@ from typing import Any
 
 import keras
 
+from tdrec.distill.codec import Codec, arguments_of, take_codec
 from tdrec.distill.method import Method, Tensor
 from tdrec.distill.methods.feature_distillation import FeatureDistillation
 from tdrec.distill.methods.label_distillation import LabelDistillation
-from tdrec.distill.model_split import Trace
+from tdrec.distill.methods.sum import Sum
+from tdrec.distill.term_weight import TermWeight
 
 
 @keras.saving.register_keras_serializable(package="tdrec")
-class Hybrid(Method):
+class Hybrid(Sum):
     r"""Hybrid: label distillation and feature distillation together.
 
     $w_{label}\, L_{logit} + w_{feature}\, L_{feature}$.
@@ -24,25 +26,26 @@ class Hybrid(Method):
         feature_weight: Positive. Default 1.
         task: As in `LabelDistillation`. Default `"regression"`.
         temperature: As in `LabelDistillation`. Default 1.
-        message_dim: As in `FeatureDistillation`. Default 128.
-        hidden_dim: As in `FeatureDistillation`. Default 256.
-        dropout: As in `FeatureDistillation`. Default 0.
-        linear: As in `FeatureDistillation`. Default False.
+        codec: As in `FeatureDistillation`. Default `Codec()`.
         distance: As in `FeatureDistillation`. Default `"l2"`.
-        **kwargs: Those of `keras.layers.Layer`.
+        **kwargs: The codec's arguments in its place, and those of `keras.layers.Layer`.
 
     Raises:
         ValueError: If an argument is out of its range; the rule is named.
 
     Example:
-        >>> Distiller(student_split, teacher_split, Hybrid(label_weight=1.0, feature_weight=3.0))
+        >>> method = Hybrid(label_weight=1.0, feature_weight=3.0)
+        >>> method.terms
+        ('label_loss', 'feature_loss')
 
     Source:
         Zhu and Wang, 2021; section 4.1 of the paper.
     """
 
+    # Of the class, too: whoever plans a run asks before there is a method.
     teacher_fields = ("low", "high", "prediction")
-    terms = (*LabelDistillation.terms, *FeatureDistillation.terms)
+    label_weight = TermWeight("label_loss")
+    feature_weight = TermWeight("feature_loss")
 
     def __init__(
         self,
@@ -50,40 +53,31 @@ class Hybrid(Method):
         feature_weight: float = 1.0,
         task: str = "regression",
         temperature: float = 1.0,
-        message_dim: int = 128,
-        hidden_dim: int = 256,
-        dropout: float = 0.0,
-        linear: bool = False,
+        *,
+        codec: Codec | None = None,
         distance: str = "l2",
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        codec = take_codec(codec, kwargs)
+        methods: list[Method] = [
+            LabelDistillation(task=task, temperature=temperature, dtype=kwargs.get("dtype")),
+            FeatureDistillation(codec=codec, distance=distance, dtype=kwargs.get("dtype")),
+        ]
+        super().__init__(methods, **kwargs)
         self.label_weight = label_weight
         self.feature_weight = feature_weight
         self.task = task
         self.temperature = temperature
-        self.message_dim = message_dim
-        self.hidden_dim = hidden_dim
-        self.dropout = dropout
-        self.linear = linear
+        self.codec = codec
         self.distance = distance
-        self.parts: list[Method] = [
-            LabelDistillation(label_weight, task, temperature, dtype=self.dtype_policy),
-            FeatureDistillation(
-                feature_weight,
-                message_dim,
-                hidden_dim,
-                dropout,
-                linear,
-                distance,
-                dtype=self.dtype_policy,
-            ),
-        ]
 
-    def build(self, student: Trace, teacher: Trace) -> None:
-        for part in self.parts:
-            part.build(student, teacher)
+    def compute_loss(self, *traces: Any, **context: Any) -> dict[str, Tensor]:
+        return self.weighted(super().compute_loss(*traces, **context))
 
-    def compute_loss(self, student: Trace, teacher: Trace, **context: Any) -> dict[str, Tensor]:
-        label, feature = (part.compute_loss(student, teacher, **context) for part in self.parts)
-        return {**label, **feature}
+    def get_config(self) -> dict[str, Any]:
+        config = Method.get_config(self)
+        return config | arguments_of(config.pop("codec"))
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Hybrid":
+        return cls(**config)

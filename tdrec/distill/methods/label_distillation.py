@@ -8,8 +8,10 @@ from typing import Any
 import keras
 
 from tdrec.distill import losses
-from tdrec.distill.method import Method, Tensor, check_positive
+from tdrec.distill.check import check_positive
+from tdrec.distill.method import Method, Tensor
 from tdrec.distill.model_split import Trace
+from tdrec.distill.term_weight import TermWeight
 
 
 @keras.saving.register_keras_serializable(package="tdrec")
@@ -29,7 +31,7 @@ class LabelDistillation(Method):
         ValueError: If an argument is out of its range; the rule is named.
 
     Example:
-        >>> Distiller(student_split, teacher_split, LabelDistillation(weight=0.5))
+        >>> distiller = Distiller(student_split, teacher_split, LabelDistillation(weight=0.5))
 
     Source:
         Hinton et al., 2015; section 3.2 of the paper, $L_{logit}$.
@@ -37,6 +39,7 @@ class LabelDistillation(Method):
 
     teacher_fields = ("prediction",)
     terms = ("label_loss",)
+    weight = TermWeight("label_loss")
 
     def __init__(
         self,
@@ -46,7 +49,7 @@ class LabelDistillation(Method):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.weight = check_positive("weight", weight)
+        self.weight = weight
         self.task = losses.check_task(task)
         self.temperature = check_positive("temperature", temperature)
 
@@ -64,4 +67,4 @@ class LabelDistillation(Method):
         values = losses.logit_loss(
             teacher.prediction, student.prediction, self.task, self.temperature
         )
-        return {"label_loss": self.weight * losses.mean(values, sample_weight)}
+        return self.weighted({"label_loss": losses.mean(values, sample_weight)})

@@ -1,7 +1,5 @@
 """No distillation: the student alone."""
 
-from typing import Any
-
 import keras
 
 from tdrec.distill.method import Method
@@ -15,8 +13,5 @@ class Scratch(Method):
         **kwargs: Those of `keras.layers.Layer`.
 
     Example:
-        >>> Distiller(student_split, None, Scratch())
+        >>> distiller = Distiller(student_split, None, Scratch())
     """
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)

@@ -10,46 +10,38 @@ import keras
 from keras import ops
 
 from tdrec.distill import losses
+from tdrec.distill.check import check_not_negative
+from tdrec.distill.codec import Codec
 from tdrec.distill.communication import State, communicate
-from tdrec.distill.method import (
-    Method,
-    Middle,
-    Tensor,
-    between_states,
-    check_not_negative,
-    check_positive,
-    make_decoder,
-    make_encoder,
-)
+from tdrec.distill.method import Middle, Tensor
 from tdrec.distill.methods.label_distillation import LabelDistillation
 from tdrec.distill.model_split import Trace
+from tdrec.distill.state_method import StateMethod, states
+from tdrec.distill.term_weight import TermWeight
 
 
 @keras.saving.register_keras_serializable(package="tdrec")
-class TalkingModels(Method):
+class TalkingModels(StateMethod):
     r"""TD: student and teacher talk for k rounds, and the student learns from the answers.
 
-    $w_1 L_{interact} + w_2 L_{MC} + w_3 L_{SC} + w_4 L_{logit}$ with
+    $w_1 L_{interact} + w_2 L_{MC} + w_3 L_{SC}$ with
 
     - $L_{interact} = \sum_{i=1}^{k} d(\{s_g; e_g\}_i, D_g(m_h^i))$ over the rounds;
     - $L_{MC} = d(m_g^0, m_h^0)$, the consistency of the messages that both models encode from x;
-    - $L_{SC} = d(\{s_g; e_g\}, D_g(m_h^0)) + d(\{s_h; e_h\}, D_h(m_g^0))$, that of the states;
-    - $L_{logit} = d(y_g, y_h)$, label distillation, which the paper's TD does without.
+    - $L_{SC} = d(\{s_g; e_g\}, D_g(m_h^0)) + d(\{s_h; e_h\}, D_h(m_g^0))$, that of the states.
 
     $d$ is a mean over a state's features, summed over the two states. With `rounds=0` only the two
     consistency losses are left ("No interactions" in the paper's tables). A weight of 0 drops a
     loss and all that only it needs. The terms are `interaction_loss_1` to `_k`, one a round,
-    `message_loss`, `state_loss` and `label_loss`.
+    `message_loss` and `state_loss`. The paper's TD does without the teacher's predictions; with
+    `label_weight` it is `Sum([TalkingModels(...), LabelDistillation(...)])`.
 
     Args:
         rounds: $k \ge 0$. Default 2.
-        message_dim: Width of a message. Default 128, the paper's for MovieLens.
-        hidden_dim: Units of a relu layer of the four encoders and decoders. Default 256.
+        codec: Of the four encoders and decoders. Default `Codec()`.
         interaction_weight: $w_1 \ge 0$. Default 1.
         message_weight: $w_2 \ge 0$. Default 1.
         state_weight: $w_3 \ge 0$. Default 1.
-        dropout: Rate in encoders and decoders. Default 0.
-        linear: Dense encoders and decoders. Default False.
         distance: `"l2"`, `"cosine"` or `"pearson"`. Default `"l2"`, the paper's.
         noise: Standard deviation of the Gaussian noise on the state that the teacher interprets,
             while training (Table 8). Default 0.
@@ -58,34 +50,36 @@ class TalkingModels(Method):
             Default `"latest"`.
         interpret: Whether the teacher's own middle is run on what the teacher decoded. With False,
             a control, it answers with the decoded states as they are. Default True.
-        label_weight: $w_4 \ge 0$. Default 0: no label distillation.
+        label_weight: At least 0, of label distillation. Default 0: none.
         task: As in `LabelDistillation`. Default `"regression"`.
         temperature: As in `LabelDistillation`. Default 1.
-        **kwargs: Those of `keras.layers.Layer`.
+        **kwargs: The codec's arguments in its place, and those of `keras.layers.Layer`.
 
     Raises:
         ValueError: If an argument is out of its range, or no loss is left; the rule is named.
 
     Example:
-        >>> Distiller(student_split, teacher_split, TalkingModels(rounds=2, message_dim=128))
+        >>> method = TalkingModels(rounds=2, codec=Codec(message_dim=32))
+        >>> distiller = Distiller(student_split, teacher_split, method)
 
     Source:
         Sections 3.3 and 3.4 and Algorithm 1 of the paper. Line 9 of the algorithm gives $w_2$ to
         $L_{SC}$ and $w_3$ to $L_{MC}$; the weights here follow section 3.4.
     """
 
-    teacher_fields: tuple[str, ...] = ("low", "high")
+    interaction_weight = TermWeight("interaction_loss_*", check_not_negative)
+    message_weight = TermWeight("message_loss", check_not_negative)
+    state_weight = TermWeight("state_loss", check_not_negative)
+    label_weight = TermWeight("label_loss", check_not_negative)
 
     def __init__(
         self,
         rounds: int = 2,
-        message_dim: int = 128,
-        hidden_dim: int = 256,
+        *,
+        codec: Codec | None = None,
         interaction_weight: float = 1.0,
         message_weight: float = 1.0,
         state_weight: float = 1.0,
-        dropout: float = 0.0,
-        linear: bool = False,
         distance: str = "l2",
         noise: float = 0.0,
         target: str = "latest",
@@ -95,38 +89,28 @@ class TalkingModels(Method):
         temperature: float = 1.0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(distance, codec, **kwargs)
         if not isinstance(rounds, int) or rounds < 0:
             raise ValueError(f"`rounds` must be an integer of at least 0. Received: {rounds!r}.")
         if target not in ("latest", "original"):
             raise ValueError(f"`target` must be 'latest' or 'original'. Received: {target!r}.")
         self.rounds = rounds
-        self.message_dim = message_dim
-        self.hidden_dim = hidden_dim
-        self.interaction_weight = check_not_negative("interaction_weight", interaction_weight)
-        self.message_weight = check_not_negative("message_weight", message_weight)
-        self.state_weight = check_not_negative("state_weight", state_weight)
-        self.dropout = dropout
-        self.linear = linear
-        self.distance = distance
+        self.interaction_weight = interaction_weight
+        self.message_weight = message_weight
+        self.state_weight = state_weight
         self.noise = check_not_negative("noise", noise)
         self.target = target
         self.interpret = interpret
-        self.label_weight = check_not_negative("label_weight", label_weight)
-        self.task = losses.check_task(task)
-        self.temperature = check_positive("temperature", temperature)
-        self._labels: Any = None
-        if label_weight:
-            self._labels = LabelDistillation(
-                label_weight, task, temperature, dtype=self.dtype_policy
-            )
-            self.teacher_fields = ("low", "high", "prediction")
-        self._distance = losses.get(distance)
-        self._round_terms = tuple(
+        self.label_weight = label_weight
+        self.task = task
+        self.temperature = temperature
+        labels = LabelDistillation(task=task, temperature=temperature, dtype=self.dtype_policy)
+        self.labels = labels if label_weight > 0 else None
+        self.round_terms = tuple(
             f"interaction_loss_{i}" for i in range(1, rounds + 1) if interaction_weight > 0
         )
         self.terms = (
-            *self._round_terms,
+            *self.round_terms,
             *(("message_loss",) if message_weight > 0 else ()),
             *(("state_loss",) if state_weight > 0 else ()),
         )
@@ -137,22 +121,24 @@ class TalkingModels(Method):
                 f"message_weight={message_weight}, state_weight={state_weight}. "
                 "Use Scratch() for no distillation, LabelDistillation() for that alone."
             )
-        if self._labels:
-            self.terms += self._labels.terms
+        if self.labels:
+            self.terms += labels.terms
+            self.teacher_fields += labels.teacher_fields
         if noise:
             self.seed_generator = keras.random.SeedGenerator()
 
     def build(self, student: Trace, teacher: Trace) -> None:
-        if self._labels:
-            self._labels.build(student, teacher)
-        self.student_encoder = make_encoder(self, "student_encoder", student)
-        self.teacher_encoder = make_encoder(self, "teacher_encoder", teacher)
+        if self.labels:
+            self.labels.build(student, teacher)
+        kind, codec = {"dtype": self.dtype_policy}, self.codec
+        self.student_encoder = codec.encoder(student, name="student_encoder", **kind)
+        self.teacher_encoder = codec.encoder(teacher, name="teacher_encoder", **kind)
         self.student_decoder: Any = None
         self.teacher_decoder: Any = None
-        if self._round_terms or self.state_weight:
-            message_shape = self.student_encoder.compute_output_shape(*student[:2])
-            self.student_decoder = make_decoder(self, "student_decoder", student, message_shape)
-            self.teacher_decoder = make_decoder(self, "teacher_decoder", teacher, message_shape)
+        if self.round_terms or self.state_weight:
+            message_shape = self.student_encoder.compute_output_shape(*states(student))
+            for name, shapes in (("student_decoder", student), ("teacher_decoder", teacher)):
+                setattr(self, name, codec.decoder(shapes, message_shape, name=name, **kind))
 
     def compute_loss(
         self,
@@ -165,12 +151,12 @@ class TalkingModels(Method):
         training: bool = False,
     ) -> dict[str, Tensor]:
         def between(a: State, b: State) -> Tensor:
-            return between_states(self._distance, a, b, sample_weight)
+            return self.between(a, b, sample_weight)
 
         def acting(layer: Any) -> Callable[..., Any]:
             return lambda *inputs: layer(*inputs, training=training)
 
-        own, its = (student.low, student.high), (teacher.low, teacher.high)
+        own, its = states(student), states(teacher)
         talk = communicate(
             own,
             student_middle=student_middle,
@@ -179,28 +165,26 @@ class TalkingModels(Method):
             student_decoder=acting(self.student_decoder),
             teacher_encoder=acting(self.teacher_encoder),
             teacher_decoder=acting(self.teacher_decoder),
-            rounds=len(self._round_terms),
+            rounds=len(self.round_terms),
             perturb=self._add_noise if self.noise and training else None,
         )
-        terms = {}
-        for name, target, state in zip(self._round_terms, talk.targets, talk.states, strict=True):
+        terms: dict[str, Tensor] = {}
+        for name, target, state in zip(self.round_terms, talk.targets, talk.states, strict=True):
             answered = target if self.target == "latest" else own
-            terms[name] = self.interaction_weight * between(answered, state)
+            terms[name] = between(answered, state)
         if "message_loss" in self.terms or "state_loss" in self.terms:
             opening, answer = talk.messages[0], self.teacher_encoder(*its, training=training)
         if "message_loss" in self.terms:
-            values = self._distance(opening, answer)
-            terms["message_loss"] = self.message_weight * losses.mean(values, sample_weight)
+            values = self.distance_of(opening, answer)
+            terms["message_loss"] = losses.mean(values, sample_weight)
         if "state_loss" in self.terms:
             # The teacher's first decoding is D_h(m_g^0) itself: not computed twice.
             decoded = talk.teacher_states or (self.teacher_decoder(opening, training=training),)
-            terms["state_loss"] = self.state_weight * (
-                between(own, self.student_decoder(answer, training=training))
-                + between(its, decoded[0])
-            )
-        if self._labels:
-            terms |= self._labels.compute_loss(student, teacher, sample_weight=sample_weight)
-        return terms
+            back = self.student_decoder(answer, training=training)
+            terms["state_loss"] = between(own, back) + between(its, decoded[0])
+        if self.labels:
+            terms |= self.labels.compute_loss(student, teacher, sample_weight=sample_weight)
+        return self.weighted(terms)
 
     def _add_noise(self, state: Tensor) -> Tensor:
         noise = keras.random.normal(ops.shape(state), dtype=state.dtype, seed=self.seed_generator)

@@ -30,7 +30,7 @@ def compiled_norms(distiller: Distiller, batch: Any) -> Callable[[], dict[str, T
         *distiller.variables,
         *distiller.optimizer.variables,
         *distiller.metrics_variables,
-        *distiller._teacher_variables(),
+        *distiller.read_variables(),
     ]
 
     def scaled_loss(values: Values, rest: Values, name: str) -> tuple[Tensor, Tensor]:

@@ -2,21 +2,22 @@
 
 from typing import Any
 
-import keras
 import tensorflow as tf
 from keras import ops
+
+from tdrec.distill.trainers.training_step import BaseTrainingStep
 
 Tensor = Any
 
 
-class TrainingStep(keras.Model):
-    """What a `Distiller` does differently on each of Keras's backends; here on TensorFlow."""
+class TrainingStep(BaseTrainingStep):
+    """The training step on TensorFlow."""
 
     def train_step(self, data: Any) -> dict[str, Tensor]:
         with tf.GradientTape() as tape:
-            losses = self._losses_of(data)
+            losses = self.step_losses(data)
             scaled_loss = self.optimizer.scale_loss(losses.total)
-        learning, resting = self._learning_and_resting()
+        learning, resting = self.learning_and_resting()
         if not self.optimizer.built:
             self.optimizer.build(self.trainable_variables)
         # An optimizer that averages weights writes to all that it knows, so the frozen are kept.
@@ -25,7 +26,7 @@ class TrainingStep(keras.Model):
         self.optimizer.apply_gradients(zip(gradients, learning, strict=True))
         for variable, value in zip(resting, kept, strict=True):
             variable.assign(value)
-        return self._logs_of(data, losses)
+        return self.step_logs(data, losses)
 
     def test_step(self, data: Any) -> dict[str, Tensor]:
-        return self._without_terms(super().test_step(data))
+        return self.test_logs(super().test_step(data))

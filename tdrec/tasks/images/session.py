@@ -141,10 +141,11 @@ class ImageSession(Session):
         keras.utils.set_random_seed(seed)
         same = self.checkpoint is None and num_classes == len(self.images.class_names)
         student = first_blocks(teacher, config.cuts["student"][1], None if same else num_classes)
+        taught = methods.get(method, **config.arguments(method))
         distiller = Distiller(
             _cut(student, config.cuts["student"]),
-            _cut(teacher, config.cuts["teacher"]) if methods.find(method).teacher_fields else None,
-            methods.get(method, **config.arguments(method)),
+            _cut(teacher, config.cuts["teacher"]) if taught.teacher_fields else None,
+            taught,
         )
         _compile(distiller, config.optimizer, config.learning_rate, config.steps)
         return distiller

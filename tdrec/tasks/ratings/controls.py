@@ -6,21 +6,10 @@ A method that gains as much from one of these does not owe its gain to what the 
 import keras
 import numpy as np
 
-from tdrec.distill.model_split import ModelSplit, Tensor, Trace, split_model
+from tdrec.distill.model_split import ModelSplit, Trace, split_model
 
 SEED = 0
 """Of all that is random in a control: it is the same for every student."""
-
-
-class _Reinterpreting(ModelSplit):
-    """A view of a split that interprets with another model's middle."""
-
-    def __init__(self, split: ModelSplit, other: ModelSplit) -> None:
-        vars(self).update(vars(split))
-        self._other = other
-
-    def interpret(self, low: Tensor) -> Tensor:
-        return self._other.interpret(low)
 
 
 def randomly_interpreting(model: keras.Model, split: ModelSplit) -> ModelSplit:
@@ -42,7 +31,7 @@ def randomly_interpreting(model: keras.Model, split: ModelSplit) -> ModelSplit:
     assert split.cut is not None
     keras.utils.set_random_seed(SEED)
     low, high = split.cut
-    return _Reinterpreting(split, split_model(keras.models.clone_model(model), low, high))
+    return split.interpreting_with(split_model(keras.models.clone_model(model), low, high))
 
 
 def of_other_rows(targets: Trace, variants: int) -> Trace:

@@ -148,7 +148,7 @@ class RatingSession(Session):
             `{"student": ..., "teacher": ...}`: each model's features of the same rows, as the
             genre's `segment` has them.
         """
-        fresh = self._new_distiller(genre, config, method, seed, config.arguments(method))
+        fresh = self._new_distiller(genre, config, method, seed)
         models = {"student": fresh.student_layers[0], "teacher": self.teacher_model(genre, config)}
         student, teacher = (
             split_model(model, low=LOW, high=HIGH, input_map=itemgetter(name))
@@ -239,21 +239,19 @@ class RatingSession(Session):
     ) -> tuple[keras.Model, Score, dict[str, Any]]:
         kept = self._of_segment(genre, config)
         arguments = config.arguments(name)
-        is_own = name not in methods.METHODS  # its weights are not known by their names
-        fixed = arguments if is_own else structure(arguments)
         built = key_of(
-            *(name, fixed, asdict(config.student), config.ema),
+            *(name, structure(methods.find(name), arguments), asdict(config.student), config.ema),
             *(self.teacher_file(genre, config), config.random_interpreter),
         )
 
         def make() -> Distiller:
-            fresh = self._new_distiller(genre, config, name, seed, fixed)
+            fresh = self._new_distiller(genre, config, name, seed)
             compile_student(fresh, config)
             return fresh
 
         distiller = kept.compiled.restarted(built, seed, make)
         distiller.optimizer.learning_rate = config.learning_rate
-        set_weights(distiller, {} if is_own else arguments)
+        set_weights(distiller.method, arguments)
         rows = self._training_rows(genre, config, distiller.method.teacher_fields)
         began = time.perf_counter()
         curve = train_student(distiller, rows, segment, config, seed, watch)
@@ -284,11 +282,10 @@ class RatingSession(Session):
             kept.rows = (key, keras.tree.map_structure(keras.ops.convert_to_tensor, rows))
         return kept.rows[1]
 
-    def _new_distiller(
-        self, genre: str, config: RatingConfig, name: str, seed: int, arguments: dict[str, Any]
-    ) -> Distiller:
+    def _new_distiller(self, genre: str, config: RatingConfig, name: str, seed: int) -> Distiller:
+        arguments = config.arguments(name)
         # Loading the teacher draws random numbers, so it comes before the seed is set.
-        reads = methods.find(name).teacher_fields
+        reads = methods.get(name, **arguments).teacher_fields
         teacher = self._teacher_split(genre, config) if reads else None
         if teacher and config.random_interpreter:
             teacher = randomly_interpreting(self.teacher_model(genre, config), teacher)

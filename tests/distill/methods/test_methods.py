@@ -189,7 +189,7 @@ def test_identity_needs_equal_widths(kind):
 def test_hybrid_is_label_plus_feature_distillation():
     lesson = Lesson(Hybrid(0.7, 0.3, **SIZES))
     student, teacher = lesson.numpy_traces()
-    encoders = lesson.method.parts[1]
+    encoders = lesson.method.methods[1]
     messages = (
         reference.codec(encoders.student_encoder, np.concatenate(student[:2], -1)),
         reference.codec(encoders.teacher_encoder, np.concatenate(teacher[:2], -1)),

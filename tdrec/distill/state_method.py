@@ -1,0 +1,64 @@
+"""What methods have in common that compare the states of the two models."""
+
+from collections.abc import Callable
+from typing import Any
+
+from keras import ops
+
+from tdrec.distill import losses
+from tdrec.distill.codec import Codec, arguments_of, take_codec
+from tdrec.distill.communication import State
+from tdrec.distill.method import Method, Tensor
+from tdrec.distill.model_split import Trace
+
+
+class StateMethod(Method):
+    """The base of methods that compare the states of the two models, as they are or encoded.
+
+    Args:
+        distance: `"l2"`, `"cosine"` or `"pearson"`.
+        codec: Of encoders and decoders.
+        **kwargs: The codec's arguments, and those of `keras.layers.Layer`.
+
+    Attributes:
+        distance_of: `distance_of(a, b)` for each row.
+    """
+
+    teacher_fields: tuple[str, ...] = ("low", "high")
+    unused: tuple[str, ...] = ()  # arguments of a codec that the method has no use for
+
+    def __init__(self, distance: str, codec: Codec | None, **kwargs: Any) -> None:
+        codec = take_codec(codec, kwargs, *self.unused)
+        super().__init__(**kwargs)
+        self.codec = codec
+        self.distance = distance
+        self.distance_of: Callable[[Tensor, Tensor], Tensor] = losses.get(distance)
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        return config | arguments_of(config.pop("codec"), *self.unused)
+
+    def between(self, a: State, b: State, sample_weight: Tensor | None) -> Tensor:
+        """The distance between two models' states: of the low ones plus of the high ones."""
+        values = (self.distance_of(m, n) for m, n in zip(a, b, strict=True))
+        return sum(losses.mean(value, sample_weight) for value in values)
+
+
+def states(trace: Trace) -> State:
+    """The two states of a trace."""
+    return trace.low, trace.high
+
+
+def join(low: Tensor, high: Tensor, training: bool = False) -> Tensor:
+    """A message of the states as they are, as an encoder makes one."""
+    return ops.concatenate([low, high], axis=-1)
+
+
+def refuse_unequal(student: Trace, teacher: Trace) -> None:
+    """Refuses shapes that only something learned could make alike."""
+    if states(student) != states(teacher):
+        raise ValueError(
+            "With `identity=True` the states of student and teacher must have the same shapes. "
+            f"Received: low {student.low} and {teacher.low}, high {student.high} and "
+            f"{teacher.high}. Leave `identity` out: what is learned in between makes them alike."
+        )
