@@ -71,8 +71,8 @@ def _examine(holdout: Any, task: Any, config: RatingConfig, method: str, options
             scratch = keras.models.load_model(path, compile=False)
     segment = session.segment(genre, config)
     rows, validation = (
-        ({"student": own, "teacher": its}, part.values[:, None])
-        for own, its, part in (
+        ({"student": of_student, "teacher": of_teacher}, part.values[:, None])
+        for of_student, of_teacher, part in (
             (segment.student_train, segment.teacher_train, segment.train),
             (segment.student_test, segment.teacher_test, segment.test),
         )

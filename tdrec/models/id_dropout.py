@@ -12,13 +12,13 @@ OUT_OF_VOCABULARY = 0
 
 
 def id_variants(x: Mapping[str, NDArray[Any]], names: Iterable[str]) -> dict[str, NDArray[Any]]:
-    """The same rows as they are and as strangers', for training to draw from.
+    """The same rows as they are and as cold users', for training to draw from.
 
     With ids replaced by the out-of-vocabulary id its embedding is learned, and with it what the
-    model says of a stranger: in MovieLens 100K split by time 71% of the evaluation rows are of
+    model says of a cold user: in MovieLens 100K split by time 71% of the evaluation rows are of
     users without a training row. One variant of the rows is made for each set of replaced ids. All
     are made ahead, since a teacher's target of a row depends on the ids that are left: what a
-    student learns of a stranger is then what the teacher says of a stranger, not of somebody it
+    student learns of a cold user is then what the teacher says of one, not of somebody it
     knows.
 
     Args:

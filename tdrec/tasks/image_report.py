@@ -116,32 +116,33 @@ def _alignment(section: Section, task: str, number_of_task: int) -> list[Block]:
     for label in section.students:
         for row in section.rows_of(label.name, task):
             for name, states in (row.details.get("cka") or {}).items():
-                for own, others in states.items():
-                    for its, value in others.items():
+                for student, others in states.items():
+                    for teacher, value in others.items():
                         if value is not None:
-                            known.setdefault((label.name, name, own, its), []).append(value)
+                            key = (label.name, name, student, teacher)
+                            known.setdefault(key, []).append(value)
     if not known:
         return []
     axes = [list(dict.fromkeys(key[i] for key in known)) for i in range(4)]
     cka = np.full([len(axis) for axis in axes], np.nan)
     for key, values in known.items():
         cka[tuple(axis.index(x) for axis, x in zip(axes, key, strict=True))] = np.mean(values)
-    labels, classes, student, teacher = axes
+    labels, classes, students, teachers = axes
     means = np.ma.masked_invalid(cka).mean(1).filled(np.nan)
-    shared = [(student.index(state), teacher.index(state)) for state in student if state in teacher]
+    shared = [(students.index(x), teachers.index(x)) for x in students if x in teachers]
     columns = heads([label for label in section.students if label.name in labels])
     lines: list[Line] = [
         [head, *(number(means[i][place], 2) for place in shared)] for i, head in enumerate(columns)
     ]
-    table = Table(["Mean over classes", *(student[i] for i, _ in shared)], lines)
+    table = Table(["Mean over classes", *(students[i] for i, _ in shared)], lines)
     name = f"cka-{number_of_task}"
     of_means = dict(zip(labels, means, strict=True))
     title = "CKA of student and teacher, mean over the classes"
-    figures = [(alignment_maps(of_means, student, teacher, name, title), f"{title}.")]
+    figures = [(alignment_maps(of_means, students, teachers, name, title), f"{title}.")]
     for i in reversed(range(len(labels))):  # the last is TD, if any is
         title = f"CKA of {labels[i]} and teacher by class"
         maps = {x: m for x, m in zip(classes, cka[i], strict=True) if np.isfinite(m).any()}
-        svg = alignment_maps(maps, student, teacher, f"{name}-{i + 1}", title)
+        svg = alignment_maps(maps, students, teachers, f"{name}-{i + 1}", title)
         figures.append((svg, f"{title}."))
     rest = Part("Each class, of the other students", [Figures(figures[2:])], folded=True)
     return [table, Figures(figures[:2]), rest]

@@ -156,9 +156,9 @@ class TalkingModels(StateMethod):
         def acting(layer: Any) -> Callable[..., Any]:
             return lambda *inputs: layer(*inputs, training=training)
 
-        own, its = states(student), states(teacher)
+        of_student, of_teacher = states(student), states(teacher)
         talk = communicate(
-            own,
+            of_student,
             student_middle=student_middle,
             teacher_middle=teacher_middle if self.interpret else None,
             student_encoder=acting(self.student_encoder),
@@ -170,10 +170,10 @@ class TalkingModels(StateMethod):
         )
         terms: dict[str, Tensor] = {}
         for name, target, state in zip(self.round_terms, talk.targets, talk.states, strict=True):
-            answered = target if self.target == "latest" else own
+            answered = target if self.target == "latest" else of_student
             terms[name] = between(answered, state)
         if "message_loss" in self.terms or "state_loss" in self.terms:
-            opening, answer = talk.messages[0], self.teacher_encoder(*its, training=training)
+            opening, answer = talk.messages[0], self.teacher_encoder(*of_teacher, training=training)
         if "message_loss" in self.terms:
             values = self.distance_of(opening, answer)
             terms["message_loss"] = losses.mean(values, sample_weight)
@@ -181,7 +181,7 @@ class TalkingModels(StateMethod):
             # The teacher's first decoding is D_h(m_g^0) itself: not computed twice.
             decoded = talk.teacher_states or (self.teacher_decoder(opening, training=training),)
             back = self.student_decoder(answer, training=training)
-            terms["state_loss"] = between(own, back) + between(its, decoded[0])
+            terms["state_loss"] = between(of_student, back) + between(of_teacher, decoded[0])
         if self.labels:
             terms |= self.labels.compute_loss(student, teacher, sample_weight=sample_weight)
         return self.weighted(terms)

@@ -21,7 +21,7 @@ def compiled_norms(distiller: Distiller, batch: Any) -> Callable[[], dict[str, T
         batch: As in `gradient_norms`.
 
     Returns:
-        A function of nothing, compiled once, that measures with the weights as they then are.
+        A function without arguments, compiled once; it measures with the weights as they then are.
     """
     batch = keras.tree.map_structure(lambda a: a if a is None else ops.convert_to_tensor(a), batch)
     distiller.compute_losses(batch)  # what is not built yet cannot be while JAX traces

@@ -19,7 +19,7 @@ def compiled_norms(distiller: Distiller, batch: Any) -> Callable[[], dict[str, T
         batch: As in `gradient_norms`.
 
     Returns:
-        A function of nothing, compiled once, that measures with the weights as they then are.
+        A function without arguments, compiled once; it measures with the weights as they then are.
     """
     return tf.function(lambda: norm_tensors(distiller, batch), autograph=False)
 

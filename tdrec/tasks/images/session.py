@@ -195,12 +195,12 @@ class ImageSession(Session):
             if all(len(pictures) == CKA_IMAGES for pictures in by_class.values()):
                 break
         for label, pictures in by_class.items():
-            own, its = (
+            student, teacher = (
                 {name: states[name] for name in ("low", "high", "message")}
                 for states in hidden_states(distiller, np.stack(pictures), batch_size=CKA_IMAGES)
             )
             table: dict[str, dict[str, float]] = {}
-            for (row, column), value in cka_table(own, its).items():
+            for (row, column), value in cka_table(student, teacher).items():
                 table.setdefault(row, {})[column] = value
             found[images.class_names[label]] = table
         return found

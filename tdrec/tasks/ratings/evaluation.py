@@ -111,16 +111,16 @@ class BiasModel:
         return self.predict_ids(ratings.user_ids, ratings.movie_ids)
 
     def predict_ids(
-        self, user_ids: ArrayLike, movie_ids: ArrayLike, stranger: float = 0.0
+        self, user_ids: ArrayLike, movie_ids: ArrayLike, cold_user: float = 0.0
     ) -> NDArray[np.float64]:
         """Predicted ratings of movies by users, shape `(rows,)`, not clipped.
 
         Args:
             user_ids: Shape `(rows,)`.
             movie_ids: Shape `(rows,)`.
-            stranger: The bias of a user who was never seen. Default 0.
+            cold_user: The bias of a user who was never seen. Default 0.
         """
-        users = _look_up(self.user_ids, self.user_bias, np.asarray(user_ids), stranger)
+        users = _look_up(self.user_ids, self.user_bias, np.asarray(user_ids), cold_user)
         return self.mean + users + _look_up(self.movie_ids, self.movie_bias, np.asarray(movie_ids))
 
     @property

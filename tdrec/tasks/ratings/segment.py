@@ -58,20 +58,20 @@ def training_rows(
     y = targets_of(segment.train, variants)
     if not fields:
         return id_variants(segment.student_train, names), y
-    mine, its = segment.student_train, segment.teacher_train
+    student, teacher = segment.student_train, segment.teacher_train
     unrated = round(config.unrated * len(segment.train))
     if unrated:
         pairs = unrated_pairs(segment.train, unrated)
-        mine = _joined(mine, segment.encoder.encode(pairs))
-        its = _joined(its, segment.teacher_encoder.encode(pairs))
+        student = _joined(student, segment.encoder.encode(pairs))
+        teacher = _joined(teacher, segment.teacher_encoder.encode(pairs))
     read = dict.fromkeys([*fields, "prediction"] if unrated else fields)
-    trace = trace_of(id_variants(its, names), tuple(read))
+    trace = trace_of(id_variants(teacher, names), tuple(read))
     if config.shuffled_targets:
         trace = of_other_rows(trace, variants)
     if unrated:
         predicted = np.reshape(trace.prediction, (variants, -1, 1))[:, len(segment.train) :]
         y = np.concatenate([y.reshape(variants, -1, 1), predicted], axis=1).reshape(-1, 1)
-    return attach(id_variants(mine, names), as_tensors(trace), fields), y
+    return attach(id_variants(student, names), as_tensors(trace), fields), y
 
 
 def _joined(first: Features, second: Features) -> Features:

@@ -144,7 +144,7 @@ class RatingSession(Session):
             seed: Decides the initial weights.
 
         Returns:
-            The `Distiller`, with the teacher whatever the method reads. Its inputs are
+            The `Distiller`, which has its teacher even if the method reads none. Its inputs are
             `{"student": ..., "teacher": ...}`: each model's features of the same rows, as the
             genre's `segment` has them.
         """
@@ -166,16 +166,16 @@ class RatingSession(Session):
                 # The first rows of one order, so that fewer rows are among those of more.
                 order = np.random.default_rng(0).permutation(len(train))
                 train = train.take(np.sort(order[: round(config.rows * len(train))]))
-            encoder, its_encoder = FeatureEncoder.fit(train), self._teacher_encoder(genre, config)
+            of_student, of_teacher = FeatureEncoder.fit(train), self._teacher_encoder(genre, config)
             segment = Segment(
                 train,
                 test,
-                encoder,
-                its_encoder,
-                student_train=encoder.encode(train),
-                student_test=encoder.encode(test),
-                teacher_train=its_encoder.encode(train),
-                teacher_test=its_encoder.encode(test),
+                of_student,
+                of_teacher,
+                student_train=of_student.encode(train),
+                student_test=of_student.encode(test),
+                teacher_train=of_teacher.encode(train),
+                teacher_test=of_teacher.encode(test),
             )
             self._kept = _Kept(key, segment)
         return self._kept

@@ -124,7 +124,7 @@ def _with_bias(train: Ratings, config: TeacherConfig) -> np.ndarray:
     bias = BiasModel.fit(train)
     residuals = train.values - bias.predict_ids(np.zeros_like(train.user_ids), train.movie_ids)
     ids = id_variants({"user": train.user_ids, "movie": train.movie_ids}, names)
-    predicted = bias.predict_ids(ids["user"], ids["movie"], stranger=float(residuals.mean()))
+    predicted = bias.predict_ids(ids["user"], ids["movie"], cold_user=float(residuals.mean()))
     return ((ratings + weight * predicted[:, None]) / (1 + weight)).astype(np.float32)
 
 

@@ -97,8 +97,8 @@ def test_bias_model_equals_loops():
 
 def test_bias_model_says_the_mean_of_what_it_never_saw():
     model = BiasModel.fit(TRAIN.take([0, 1, 4]))  # movie 30 is unseen
-    stranger = ratings([99], [30], [3])
-    assert model.predict(stranger)[0] == pytest.approx(model.mean)
+    cold_user = ratings([99], [30], [3])
+    assert model.predict(cold_user)[0] == pytest.approx(model.mean)
 
 
 @pytest.mark.skipif("TDREC_DATA" not in os.environ, reason="TDREC_DATA is not set")
