@@ -9,20 +9,14 @@ from tdrec.cli.plans import Request
 from tdrec.report.report import write_report
 from tdrec.runtime.compilation import keep_compiled
 from tdrec.runtime.files import replace_file
+from tdrec.runtime.signals import Interrupted, signals_interrupt
 from tdrec.studies.auto import Choice, choices
 from tdrec.studies.config import VALIDATION_FRACTION
 from tdrec.studies.plan import Plan
+from tdrec.studies.pools import Processes, Remote
 from tdrec.studies.results import only_writer
 from tdrec.studies.row import Row
-from tdrec.studies.runner import (
-    RESULTS,
-    Interrupted,
-    Outcome,
-    Processes,
-    Remote,
-    run_plan,
-    signals_interrupt,
-)
+from tdrec.studies.runner import RESULTS, Outcome, run_plan
 from tdrec.studies.tuned_values import tuned_values_text
 
 

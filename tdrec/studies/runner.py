@@ -7,30 +7,24 @@ job whose worker is lost is tried again with the runs that it still owes.
 
 import json
 import shutil
-import signal
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import (
-    FIRST_COMPLETED,
-    CancelledError,
-    Executor,
-    Future,
-    ThreadPoolExecutor,
-    wait,
-)
-from contextlib import ExitStack, contextmanager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, CancelledError, wait
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tdrec.runtime.files import TEMPORARY, replace_file
+from tdrec.runtime.signals import signals_wait
 from tdrec.studies.config import Config
 from tdrec.studies.plan import Plan, Run
+from tdrec.studies.pools import Processes, Remote
 from tdrec.studies.results import appending, read_lines, read_rows
 from tdrec.studies.row import Row
 from tdrec.studies.task import Task
-from tdrec.studies.worker import Job, JobFailed, Record, WorkerLost, collect, start, work
+from tdrec.studies.worker import Job, JobFailed, Record, WorkerLost
 
 RESULTS, TRIALS = "results.jsonl", "trials.jsonl"
 """The rows, and the finished trials of searches, in a folder of results."""
@@ -56,143 +50,6 @@ class Outcome:
     rows: tuple[Row, ...]
     others: int
     failures: tuple[str, ...]
-
-
-class Interrupted(KeyboardInterrupt):
-    """A signal that asks the process to end.
-
-    Attributes:
-        status: The exit status that says so, 128 and the signal's number.
-    """
-
-    def __init__(self, number: int) -> None:
-        super().__init__(signal.Signals(number).name)
-        self.status = 128 + number
-
-
-@contextmanager
-def signals_interrupt() -> Iterator[None]:
-    """Has SIGINT (Ctrl-C), SIGTERM and SIGHUP raise `Interrupted`."""
-
-    def interrupt(number: int, frame: Any) -> None:
-        raise Interrupted(number)
-
-    with _handled_by(interrupt):
-        yield
-
-
-@contextmanager
-def _signals_wait() -> Iterator[Callable[[], None]]:
-    """Keeps signals until the function that it gives is called, which then raises `Interrupted`.
-
-    Raised at any place, it could leave a library's lock held, and hang what ends everything.
-    """
-    seen: list[int] = []
-
-    def check() -> None:
-        if seen:
-            raise Interrupted(seen[0])
-
-    with _handled_by(lambda number, frame: seen.append(number)):
-        yield check
-    check()
-
-
-@contextmanager
-def _handled_by(handler: Callable[[int, Any], None]) -> Iterator[None]:
-    is_main = threading.current_thread() is threading.main_thread()  # another is told of none
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if is_main else ()
-    old = {number: signal.signal(number, handler) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, before in old.items():
-            signal.signal(number, before)
-
-
-class Processes:
-    """Processes of this machine, one a job, whose records are taken as they come.
-
-    Args:
-        workers: How many at a time.
-        threads: Of each: 1, or None for the machine's.
-    """
-
-    def __init__(self, workers: int, threads: int | None) -> None:
-        self.workers = workers
-        self.threads = threads
-        self._pool = ThreadPoolExecutor(workers)
-        self._lock = threading.Lock()
-        self._live: set[Any] | None = set()  # None once it is closed
-        self._waiting: list[Any] = []
-
-    def warm_up(self) -> None:
-        """Starts the first process while there is no job for it yet."""
-        self._waiting.append(self._process())
-
-    def submit(self, job: Job, take: Callable[[Record], None]) -> "Future[list[Record]]":
-        """Has a job computed; `take` is given each record."""
-        return self._pool.submit(self._compute, job, take)
-
-    def close(self) -> None:
-        """Ends all processes."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        with self._lock:
-            live, self._live = self._live, None
-        for process in live or ():
-            process.kill()
-        for process in self._waiting:  # those that had no job
-            with process:
-                pass
-        self._pool.shutdown()
-
-    def _process(self) -> Any:
-        """One that waits for a job, otherwise one that is started."""
-        with self._lock:
-            if self._live is None:
-                raise CancelledError
-            if self._waiting:
-                return self._waiting.pop()
-            process = start(self.threads)
-            self._live.add(process)
-            return process
-
-    def _compute(self, job: Job, take: Callable[[Record], None]) -> list[Record]:
-        process = self._process()
-        try:
-            for record in work(job, process):
-                take(record)
-        finally:
-            with self._lock:
-                if self._live is not None:
-                    self._live.discard(process)
-        return []
-
-
-class Remote:
-    """An executor of other machines: it gives the records of a job when the job has ended.
-
-    Args:
-        executor: Such as `distributed.Client(address).get_executor()`.
-    """
-
-    threads = 1
-
-    def __init__(self, executor: Executor) -> None:
-        self._executor = executor
-        self._futures: list[Future[list[Record]]] = []
-
-    def submit(self, job: Job, take: Callable[[Record], None]) -> "Future[list[Record]]":
-        """Has a job computed."""
-        future = self._executor.submit(collect, job)
-        self._futures.append(future)
-        return future
-
-    def close(self) -> None:
-        """Gives up what is not done."""
-        for future in self._futures:
-            future.cancel()
-        self._executor.shutdown(wait=False)
 
 
 def run_plan(
@@ -228,7 +85,7 @@ def run_plan(
     runs = list(plan.runs())
     missing = [run for run in runs if run.key not in rows]
     failures: tuple[str, ...] = ()
-    with _signals_wait() as check, ExitStack() as files:
+    with signals_wait() as check, ExitStack() as files:
         bar = progress(len(missing), len(runs)) if progress else nullcontext()
         bar = files.enter_context(bar)
         if missing:

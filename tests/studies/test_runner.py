@@ -20,8 +20,9 @@ import pytest
 from tdrec.report.report import write_report
 from tdrec.studies.arm import Arm
 from tdrec.studies.plan import Study, make_plan
+from tdrec.studies.pools import Processes, Remote
 from tdrec.studies.results import only_writer, read_rows
-from tdrec.studies.runner import Processes, Remote, run_plan
+from tdrec.studies.runner import run_plan
 from tdrec.tasks.genre import GenreTask
 from toy_task import ToyTask
 
