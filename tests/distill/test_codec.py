@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 
 from tdrec.distill.codec import Codec
@@ -15,7 +17,7 @@ def test_it_makes_an_encoder_and_a_decoder_that_fit(linear):
     norm = 0 if linear else 2
     widths = ([9, 3] if linear else [9, 7, 3]), ([3, 9] if linear else [3, 7, 9])
     for layer, sizes in zip((encoder, decoder), widths, strict=True):
-        dense = sum(a * b + b for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+        dense = sum(a * b + b for a, b in itertools.pairwise(sizes))
         assert layer.count_params() == norm * sizes[0] + dense
         assert layer.dropout == 0.25
     assert (encoder.name, decoder.name) == ("ours", "theirs")

@@ -166,7 +166,7 @@ class TalkingModels(StateMethod):
             teacher_encoder=acting(self.teacher_encoder),
             teacher_decoder=acting(self.teacher_decoder),
             rounds=len(self.round_terms),
-            perturb=self._add_noise if self.noise and training else None,
+            perturb=self.add_noise if self.noise and training else None,
         )
         terms: dict[str, Tensor] = {}
         for name, target, state in zip(self.round_terms, talk.targets, talk.states, strict=True):
@@ -186,6 +186,7 @@ class TalkingModels(StateMethod):
             terms |= self.labels.compute_loss(student, teacher, sample_weight=sample_weight)
         return self.weighted(terms)
 
-    def _add_noise(self, state: Tensor) -> Tensor:
+    def add_noise(self, state: Tensor) -> Tensor:
+        """A state with the noise of training."""
         noise = keras.random.normal(ops.shape(state), dtype=state.dtype, seed=self.seed_generator)
         return state + self.noise * noise

@@ -1,0 +1,31 @@
+import keras
+import numpy as np
+import pytest
+
+from lessons import Lesson
+from tdrec.distill.methods import (
+    FeatureDistillation,
+    FitNet,
+)
+from tdrec.distill.model_split import Trace
+
+
+def test_identity_compares_the_states_themselves():
+    low, high = (np.random.default_rng(i).normal(size=(2, 6, 4)) for i in range(2))
+    student, teacher = (Trace(low[i], high[i], None) for i in range(2))
+    shapes = Trace((None, 4), (None, 4), (None, 1))
+    found = {}
+    for method in (FeatureDistillation(3.0, identity=True), FitNet(3.0, identity=True)):
+        method.build(shapes, shapes)
+        assert method.variables == []
+        found |= method.compute_loss(student, teacher, student_middle=None, teacher_middle=None)
+    # What keras.distillation.FeatureDistillation computes, at each of the two states.
+    peer = sum(keras.losses.MeanSquaredError()(*pair) for pair in (low, high))
+    np.testing.assert_allclose(found["hint_loss"], 3.0 * peer, rtol=1e-6)
+    np.testing.assert_allclose(found["feature_loss"], 3.0 * peer / 2, rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [FeatureDistillation, FitNet])
+def test_identity_needs_equal_widths(kind):
+    with pytest.raises(ValueError, match=r"Received: low \(None, 5\) and \(None, 7\).*Leave"):
+        Lesson(kind(identity=True))
