@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from tdrec.studies.config import LOG_EVERY
 from tdrec.studies.plan import FOLDER, Values
@@ -20,7 +20,15 @@ DEFAULT = FOLDER / "tuned" / "table3.json"
 """What `tdrec.run` uses where it exists, which is in a checkout."""
 
 _Number = Annotated[float, Field(allow_inf_nan=False, strict=True)]
-_Tuned = dict[str, dict[str, dict[str, dict[str, dict[str, _Number]]]]]
+
+
+class _Data(BaseModel):
+    sha256: str
+
+
+class _File(BaseModel):
+    data: _Data
+    tuned: dict[str, dict[str, dict[str, dict[str, dict[str, _Number]]]]]
 
 
 @dataclass(frozen=True)
@@ -87,31 +95,22 @@ def read_tuned_values(path: str | Path) -> TunedValues:
     path = Path(path)
     use = "Use a study's tuned.json as it was written."
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        data, tuned = found["data"]["sha256"], found["tuned"]
-        if not isinstance(data, str):
-            raise TypeError
-    except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(
-            f"{path} must hold a study's tuned values. Received: something else, without "
-            f'{{"data": {{"sha256": ...}}, "tuned": ...}}. {use}'
-        ) from error
-    try:
-        TypeAdapter(_Tuned).validate_python(tuned)
+        found = _File.model_validate_json(path.read_bytes())
     except ValidationError as error:
         first = error.errors()[0]
-        place = " / ".join(map(str, first["loc"]))
+        place = " / ".join(str(name) for name in first["loc"] if name != "tuned")
         raise ValueError(
-            f"{path} must map presets, settings, tasks, labels and names to finite numbers: "
-            f"{first['msg']}. Received: {first['input']!r} at {place or 'the top'}. {use}"
+            f"{path} must hold a study's tuned values, finite numbers by preset, setting, task, "
+            f"label and name: {first['msg']}. Received: {first['input']!r} at "
+            f"{place or 'the top'}. {use}"
         ) from error
-    for *place, name, value in _leaves(tuned):
+    for *place, name, value in _leaves(found.tuned):
         if rule := _rule(name, value):
             raise ValueError(
                 f"{path} must hold values in their ranges: {name} {rule}. Received: {value!r} at "
                 f"{' / '.join([*place, name])}. {use}"
             )
-    return TunedValues(path, data, tuned)
+    return TunedValues(path, found.data.sha256, found.tuned)
 
 
 def _leaves(part: Any) -> Any:
