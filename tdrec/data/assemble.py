@@ -26,15 +26,15 @@ def assemble(
     genre, are counted in a warning.
 
     Args:
-        columns: user ids, movie ids, ratings and timestamps, each [N].
-        movies: the catalogue.
-        scale: lowest and highest rating.
-        name: what the data are.
-        warnings: what the loader already has to say.
-        source: name of the file or data set, for the warnings.
+        columns: User ids, movie ids, ratings and timestamps, each of shape `(rows,)`.
+        movies: The catalogue.
+        scale: Lowest and highest rating.
+        name: What the data are.
+        warnings: What the loader already has to say.
+        source: Name of the file or data set, for the warnings.
 
     Raises:
-        DataError: if the columns break a rule of `Ratings`.
+        DataError: If the columns break a rule of `Ratings`.
     """
     notes = list(warnings)
     keep = _first_of_each(columns)

@@ -26,10 +26,10 @@ class Vocabulary:
     value ("out of vocabulary"), so a lookup never fails and never leaves the embedding table.
 
     Args:
-        values: different integers, or different strings.
+        values: Different integers, or different strings.
 
     Raises:
-        ValueError: if a value is repeated, or the values are not all integers or all strings.
+        ValueError: If a value is repeated, or the values are not all integers or all strings.
 
     Example:
         >>> Vocabulary((10, 30)).lookup([30, 20, 10])
@@ -57,11 +57,11 @@ class Vocabulary:
         """Collects the different values that occur, sorted: the order of the data has no influence.
 
         Args:
-            values: integers or strings [N].
-            min_count: how often a value must occur to be kept.
+            values: Integers or strings, shape `(rows,)`.
+            min_count: How often a value must occur to be kept.
 
         Raises:
-            ValueError: if `min_count` is below 1 or the values are neither integers nor strings.
+            ValueError: If `min_count` is below 1 or the values are neither integers nor strings.
         """
         if min_count < 1:
             raise ValueError(f"`min_count` must be at least 1. Received: {min_count}.")
@@ -91,13 +91,13 @@ class Vocabulary:
         """Looks up the index of each value.
 
         Args:
-            values: integers or strings, whichever the vocabulary holds, of any shape.
+            values: Integers or strings, whichever the vocabulary holds, of any shape.
 
         Returns:
             int32 of the same shape; 0 for what is not known, negative and huge integers included.
 
         Raises:
-            ValueError: if the values are of another kind than the vocabulary's.
+            ValueError: If the values are of another kind than the vocabulary's.
         """
         array = np.asarray(values)
         if array.size == 0 or not self.values:
@@ -140,11 +140,11 @@ class FeatureEncoder:
     only, which lets it be exported.
 
     Args:
-        users: the known user ids.
-        movies: the known movie ids.
-        words: the known words of titles.
-        genre_names: the genres, in the order of the multi-hot feature.
-        title_words: how many words of a title are kept.
+        users: The known user ids.
+        movies: The known movie ids.
+        words: The known words of titles.
+        genre_names: The genres, in the order of the multi-hot feature.
+        title_words: How many words of a title are kept.
 
     Example:
         >>> encoder = FeatureEncoder.fit(train)                           # doctest: +SKIP
@@ -171,11 +171,11 @@ class FeatureEncoder:
         any other.
 
         Args:
-            train: the training rows, at least one.
-            title_words: how many words of a title are kept.
+            train: The training rows, at least one.
+            title_words: How many words of a title are kept.
 
         Raises:
-            ValueError: if there are no rows or `title_words` is below 1.
+            ValueError: If there are no rows or `title_words` is below 1.
         """
         if len(train) == 0:
             raise ValueError(
@@ -199,15 +199,15 @@ class FeatureEncoder:
         of its title and its genres.
 
         Args:
-            ratings: N rows with the genres of the training rows.
+            ratings: Rows with the genres of the training rows.
 
         Returns:
-            `"user"`: int32 [N]; `"movie"`: int32 [N]; `"title"`: int32 [N, title_words], the known
-            words in their order, then zeros; `"genres"`: float32 [N, G], 1 for each genre of the
-            movie.
+            `"user"` and `"movie"`: int32 of shape `(rows,)`; `"title"`: the known words in their
+            order, then zeros, int32 of shape `(rows, title_words)`; `"genres"`: 1 for each genre of
+            the movie, float32 of shape `(rows, genres)`.
 
         Raises:
-            ValueError: if the genres differ from those of the training rows.
+            ValueError: If the genres differ from those of the training rows.
         """
         if ratings.movies.genre_names != self.genre_names:
             raise ValueError(
@@ -248,7 +248,7 @@ class FeatureEncoder:
         """Makes the encoder whose `to_json()` was `text`.
 
         Raises:
-            ValueError: if the text is not the JSON of an encoder.
+            ValueError: If the text is not the JSON of an encoder.
         """
         try:
             fields = json.loads(text)

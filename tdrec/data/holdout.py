@@ -14,12 +14,12 @@ class Holdout:
     """Two parts of a data set, one after the other in time.
 
     Args:
-        train: the rows before `cut`, in the order of time.
-        test: the rows from `cut` on, in the order of time.
-        cut: timestamp of the first test row.
-        ties: how many rows have the timestamp `cut`; they are all in `test`.
-        cold_share: share of the test rows whose user has no training row.
-        unseen_movie_share: share of the test rows whose movie has no training row.
+        train: The rows before `cut`, in the order of time.
+        test: The rows from `cut` on, in the order of time.
+        cut: Timestamp of the first test row.
+        ties: How many rows have the timestamp `cut`; they are all in `test`.
+        cold_share: Share of the test rows whose user has no training row.
+        unseen_movie_share: Share of the test rows whose movie has no training row.
     """
 
     train: Ratings
@@ -44,14 +44,14 @@ def split_by_time(ratings: Ratings, test_fraction: float = 0.1) -> Holdout:
 
     Args:
         ratings: N rows, at least two, of at least two different timestamps.
-        test_fraction: share of the rows to hold out, between 0 and 1.
+        test_fraction: Share of the rows to hold out, between 0 and 1.
 
     Returns:
         Both parts, neither of them empty, and what is known about the cut.
 
     Raises:
-        ValueError: if `test_fraction` is not between 0 and 1.
-        DataError: if the rows cannot be split.
+        ValueError: If `test_fraction` is not between 0 and 1.
+        DataError: If the rows cannot be split.
 
     Example:
         >>> holdout = split_by_time(ratings)                              # doctest: +SKIP

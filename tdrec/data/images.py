@@ -29,12 +29,12 @@ class Images:
 
     Args:
         train: `tf.data.Dataset` of (string [], the bytes of a JPEG or PNG file, int32 []).
-        test: the same, to evaluate on.
-        n_train: how many there are of the first.
-        n_test: how many there are of the second.
-        class_names: the classes, in the order of the labels.
-        name: what the data are, for reports.
-        fingerprint: a hash of what decides the images.
+        test: The same, to evaluate on.
+        n_train: How many there are of the first.
+        n_test: How many there are of the second.
+        class_names: The classes, in the order of the labels.
+        name: What the data are, for reports.
+        fingerprint: A hash of what decides the images.
     """
 
     train: Any
@@ -60,21 +60,21 @@ def load_images(source: str, class_names: Sequence[str] = ()) -> Images:
     """Finds images, and reads their labels.
 
     Args:
-        source: one of
+        source: One of
 
             - the path of a folder with `train.tfrecord` and `test.tfrecord`, whose records are
               `tf.train.Example`s with an `image`, the bytes of a JPEG or PNG file, and a `label`,
               an integer from 0; a `classes.txt` beside them may name the classes, one a line;
             - `"tfds:cifar10"`, `"tfds:cifar100"` or `"tfds:imagenet2012"`, which TensorFlow
               Datasets has prepared on this machine.
-        class_names: what the classes are called where a folder has no `classes.txt`. Default:
+        class_names: What the classes are called where a folder has no `classes.txt`. Default:
             their numbers.
 
     Returns:
         The images.
 
     Raises:
-        DataError: if a file or the data set is missing, damaged or empty, or labels and names
+        DataError: If a file or the data set is missing, damaged or empty, or labels and names
             do not fit.
 
     Example:
@@ -90,10 +90,10 @@ def check_image_source(source: str) -> None:
     """Finds at once what can be seen without reading images.
 
     Args:
-        source: as for `load_images`.
+        source: As for `load_images`.
 
     Raises:
-        DataError: if it is no folder with images, and no data set that is read through TFDS.
+        DataError: If it is no folder with images, and no data set that is read through TFDS.
     """
     known = ", ".join(f"tfds:{name}" for name in TFDS_SPLITS)
     if source.startswith("tfds:"):
@@ -122,19 +122,19 @@ def training_batches(
 
     Args:
         images: `Images.train`.
-        batch_size: rows a batch.
-        image_size: height and width of what a batch has.
+        batch_size: Rows a batch.
+        image_size: Height and width of what a batch has.
         crop: `"inception"` takes a part of 5 to 100% of the area, with sides of 3:4 to 4:3, and
             resizes it; `"pad"` is for small images: resized, padded with black by an eighth of the
             size on each side, and cropped again.
-        seed: decides order, crops and flips.
-        shuffle_buffer: how many images are held, as they are stored, to shuffle among.
+        seed: Decides order, crops and flips.
+        shuffle_buffer: How many images are held, as they are stored, to shuffle among.
 
     Returns:
         A `tf.data.Dataset` of (float32 [batch, size, size, 3] from -1 to 1, int32 [batch]).
 
     Raises:
-        ValueError: if `crop` is neither.
+        ValueError: If `crop` is neither.
 
     Source:
         Dosovitskiy et al., "An Image is Worth 16x16 Words", 2021, appendix B.1; Szegedy et al.,
@@ -166,8 +166,8 @@ def evaluation_batches(images: Any, batch_size: int, image_size: int) -> Any:
 
     Args:
         images: `Images.test`.
-        batch_size: rows a batch; the last may have fewer.
-        image_size: height and width of what a batch has.
+        batch_size: Rows a batch; the last may have fewer.
+        image_size: Height and width of what a batch has.
 
     Returns:
         A `tf.data.Dataset` as `training_batches` gives it, of one pass.

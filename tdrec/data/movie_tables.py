@@ -27,7 +27,7 @@ def read_100k_movies(read: Callable[[str], bytes]) -> Movies:
     each genre; a line of `u.genre` is `name|index`.
 
     Raises:
-        DataError: if a line breaks a rule; it is quoted.
+        DataError: If a line breaks a rule; it is quoted.
     """
     names = _genres_100k(decoded(checked_bytes(read("u.genre"), "u.genre"), "u.genre", "latin-1"))
 
@@ -50,7 +50,7 @@ def read_1m_movies(read: Callable[[str], bytes]) -> Movies:
     """Reads `movies.dat` (`id::title::genre|genre|...`).
 
     Raises:
-        DataError: if a line breaks a rule; it is quoted.
+        DataError: If a line breaks a rule; it is quoted.
     """
 
     def rows() -> Iterator[_Row]:
@@ -68,7 +68,7 @@ def read_csv_movies(read: Callable[[str], bytes]) -> Movies:
     """Reads `movies.csv` (`movieId,title,genres` with genres as `genre|genre|...`).
 
     Raises:
-        DataError: if a line breaks a rule; it is quoted.
+        DataError: If a line breaks a rule; it is quoted.
     """
 
     def rows() -> Iterator[_Row]:

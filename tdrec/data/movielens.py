@@ -18,7 +18,7 @@ def load(source: str = "auto") -> Ratings:
     """Loads ratings.
 
     Args:
-        source: one of
+        source: One of
 
             - the path of a folder or zip of MovieLens (100K, 1M, latest-small, 20M, 25M, 32M);
             - `"tfds"`, or `"tfds:"` with a configuration, as in `"tfds:1m-ratings"` or
@@ -36,7 +36,7 @@ def load(source: str = "auto") -> Ratings:
         The ratings. What a reader of results must know about them is in `Ratings.warnings`.
 
     Raises:
-        DataError: if the source is not there or breaks a rule.
+        DataError: If the source is not there or breaks a rule.
 
     Example:
         >>> load("simulated").name
@@ -55,10 +55,10 @@ def check_source(source: str) -> None:
     """Finds at once, without loading anything, the mistakes that can be seen from the words alone.
 
     Args:
-        source: as for `load`.
+        source: As for `load`.
 
     Raises:
-        DataError: if a path is missing, a TFDS configuration is unknown, or TFDS is asked for and
+        DataError: If a path is missing, a TFDS configuration is unknown, or TFDS is asked for and
             not installed.
     """
     source = resolve_source(source)
@@ -77,10 +77,10 @@ def resolve_source(source: str) -> str:
     """The source, or what the environment variable says in place of "auto".
 
     Args:
-        source: as for `load`.
+        source: As for `load`.
 
     Raises:
-        DataError: if none is named, or the variable names no data.
+        DataError: If none is named, or the variable names no data.
     """
     if not source.strip():
         raise DataError(

@@ -101,13 +101,13 @@ def load_files(path: str | Path) -> Ratings:
     all the same, and the result carries a warning.
 
     Args:
-        path: the folder or zip.
+        path: The folder or zip.
 
     Returns:
         All ratings, in the order of the file.
 
     Raises:
-        DataError: if the path is missing, holds no MovieLens files, or a file breaks a rule.
+        DataError: If the path is missing, holds no MovieLens files, or a file breaks a rule.
 
     Example:
         >>> ratings = load_files("ml-100k.zip")                           # doctest: +SKIP

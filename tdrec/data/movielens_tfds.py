@@ -80,13 +80,13 @@ def load_tfds(config: str = DEFAULT_CONFIG) -> Ratings:
     in the order of their ids.
 
     Args:
-        config: one of `CONFIGS`.
+        config: One of `CONFIGS`.
 
     Returns:
         All ratings, in the order of the prepared files.
 
     Raises:
-        DataError: if the configuration is unknown, TFDS is not installed, the data are neither
+        DataError: If the configuration is unknown, TFDS is not installed, the data are neither
             prepared nor to be had, or what is prepared is damaged.
 
     Example:

@@ -20,7 +20,7 @@ _DECIMAL = re.compile(r"\s*\+?(\d+\.?\d*|\.\d+)(e\d+)?\s*", re.ASCII | re.IGNORE
 
 
 class RatingColumns(NamedTuple):
-    """The four columns of a ratings file, each [N], in the order of the file."""
+    """The four columns of a ratings file, each of shape `(rows,)`, in the order of the file."""
 
     user_ids: NDArray[np.int64]
     movie_ids: NDArray[np.int64]
@@ -35,11 +35,11 @@ class RatingTable:
     Each line is `user, movie, rating, timestamp`.
 
     Args:
-        file: name of the file, for messages.
-        separator: what stands between the fields.
-        has_header: whether the first line is `userId,movieId,rating,timestamp`.
-        scale: lowest and highest rating.
-        movie_ids: int64 [M], the movies of the catalogue.
+        file: Name of the file, for messages.
+        separator: What stands between the fields.
+        has_header: Whether the first line is `userId,movieId,rating,timestamp`.
+        scale: Lowest and highest rating.
+        movie_ids: The movies of the catalogue.
     """
 
     file: str
@@ -52,10 +52,10 @@ class RatingTable:
         """Reads the whole file.
 
         Args:
-            data: content of the file.
+            data: Content of the file.
 
         Raises:
-            DataError: if the file has no rows, or a line breaks a rule; the first such line is
+            DataError: If the file has no rows, or a line breaks a rule; the first such line is
                 quoted.
         """
         data = checked_bytes(data, self.file)

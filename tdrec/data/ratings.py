@@ -28,13 +28,13 @@ class Movies:
     A movie may have several genres, one, or none. The arrays are read-only.
 
     Args:
-        ids: int64 [M], unique and positive.
+        ids: Unique and positive, int64 of shape `(movies,)`.
         titles: M strings.
-        genres: bool [M, G], `genres[m, g]` says whether movie `m` has genre `g`.
+        genres: `genres[m, g]` says whether movie `m` has genre `g`.
         genre_names: G different names.
 
     Raises:
-        DataError: if the fields do not fit together.
+        DataError: If the fields do not fit together.
 
     Example:
         >>> movies = Movies([7, 9], ("Dawn (1990)", "Dusk (1991)"), [[True], [False]], ("Drama",))
@@ -90,13 +90,13 @@ class Movies:
         """Says where in the catalogue each movie stands.
 
         Args:
-            movie_ids: integers [N].
+            movie_ids: Integers, shape `(rows,)`.
 
         Returns:
-            int64 [N], positions in `ids`.
+            Positions in `ids`, int64 of shape `(rows,)`.
 
         Raises:
-            DataError: if an id is not in the catalogue.
+            DataError: If an id is not in the catalogue.
         """
         wanted = _whole_numbers("movie_ids", movie_ids)
         if wanted.size == 0:
@@ -126,18 +126,18 @@ class Ratings:
     arrays cannot be written to afterwards. It may be empty, as a genre nobody rated is.
 
     Args:
-        user_ids: int64 [N], positive.
-        movie_ids: int64 [N], each in `movies`.
-        values: float32 [N], the ratings, finite and within `scale`.
-        timestamps: int64 [N], whole seconds since 1970.
-        movies: the catalogue.
-        scale: lowest and highest possible rating.
-        name: what the data are, for reports.
-        warnings: what a reader of the results must know about the data, one sentence each.
-        simulated: whether they are generated, and say nothing of real data.
+        user_ids: Positive, int64 of shape `(rows,)`.
+        movie_ids: Each in `movies`, int64 of shape `(rows,)`.
+        values: The ratings, finite and within `scale`, float32 of shape `(rows,)`.
+        timestamps: Whole seconds since 1970, int64 of shape `(rows,)`.
+        movies: The catalogue.
+        scale: Lowest and highest possible rating.
+        name: What the data are, for reports.
+        warnings: What a reader of the results must know about the data, one sentence each.
+        simulated: Whether they are generated, and say nothing of real data.
 
     Raises:
-        DataError: if a rule is broken.
+        DataError: If a rule is broken.
 
     Example:
         >>> movies = Movies([7], ("Dawn (1990)",), [[True]], ("Drama",))
@@ -183,20 +183,20 @@ class Ratings:
 
     @cached_property
     def movie_rows(self) -> NDArray[np.int64]:
-        """The position of each row's movie in `movies`: int64 [N]."""
+        """The position of each row's movie in `movies`: int64 of shape `(rows,)`."""
         return _read_only(self.movies.rows(self.movie_ids))
 
     def take(self, index_or_mask: ArrayLike) -> Ratings:
         """Selects rows.
 
         Args:
-            index_or_mask: integer positions [K], in the order wanted, or a bool mask [N].
+            index_or_mask: Integer positions in the order wanted, or a bool mask of shape `(rows,)`.
 
         Returns:
             The rows as `Ratings` with the same catalogue, name and warnings.
 
         Raises:
-            IndexError: if a position is outside the rows or the mask has another length.
+            IndexError: If a position is outside the rows or the mask has another length.
         """
         chosen = np.asarray(index_or_mask)
         if chosen.size == 0 and chosen.dtype != bool:
@@ -218,7 +218,7 @@ class Ratings:
         """Selects the rows whose movie has the genre, whatever other genres it has.
 
         Raises:
-            ValueError: if the catalogue has no genre of that name.
+            ValueError: If the catalogue has no genre of that name.
         """
         if name not in self.movies.genre_names:
             raise ValueError(

@@ -12,11 +12,11 @@ def checked_bytes(data: bytes, file: str) -> bytes:
     """Refuses an empty file and UTF-16 text; cuts off the mark some editors put before UTF-8.
 
     Args:
-        data: content of the file.
-        file: its name, for the message.
+        data: Content of the file.
+        file: Its name, for the message.
 
     Raises:
-        DataError: if the file is empty or is UTF-16 text.
+        DataError: If the file is empty or is UTF-16 text.
     """
     # Every second byte of UTF-16 text is zero as long as it is English; no text of an 8-bit
     # encoding has zeros.
@@ -39,12 +39,12 @@ def decoded(data: bytes, file: str, encoding: str) -> str:
     UTF-8.
 
     Args:
-        data: content of the file.
-        file: its name, for the message.
+        data: Content of the file.
+        file: Its name, for the message.
         encoding: "utf-8" or "latin-1".
 
     Raises:
-        DataError: if UTF-8 was asked for and the text is something else.
+        DataError: If UTF-8 was asked for and the text is something else.
     """
     try:
         return data.decode("utf-8")

@@ -79,7 +79,7 @@ def simulate(seed: int = 0) -> Ratings:
         3.21 + user's bias + movie's bias + drift + user's taste in the movie's genres + noise.
 
     Args:
-        seed: another seed gives other data; the same seed the same data.
+        seed: Another seed gives other data; the same seed the same data.
 
     Returns:
         Ratings from 1 to 5, with a warning that they are not real.
