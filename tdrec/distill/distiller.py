@@ -82,7 +82,7 @@ class Distiller(TrainingStep):
         >>> teacher_split = split_model(teacher, low="dense_3", high="dense_5")
         >>> distiller = Distiller(student_split, teacher_split, TalkingModels(rounds=2))
         >>> distiller.compile("adam", loss="mse", metrics=[keras.metrics.RootMeanSquaredError()])
-        >>> distiller.fit(dataset)
+        >>> history = distiller.fit(dataset)
 
     Source:
         Algorithm 1 of the paper.
@@ -264,7 +264,8 @@ class Distiller(TrainingStep):
                 or the table lacks.
 
         Example:
-            >>> distiller.fit(distiller.with_teacher_targets(dataset, shuffle=True, seed=0))
+            >>> targets = distiller.with_teacher_targets(dataset, shuffle=True, seed=0)
+            >>> history = distiller.fit(targets)
         """
         rows, found = in_memory(data)
         x, *rest = rows

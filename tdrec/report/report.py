@@ -30,7 +30,7 @@ from tdrec.studies.comparison import RESAMPLES, Estimate
 from tdrec.studies.metric import Metric
 from tdrec.studies.row import Row
 
-METHODS = {
+WHAT_THEY_ARE = {
     "bias": "Bias model: the mean plus a damped offset for each of the task's users and items.",
     "teacher": "Teacher: the large model, trained on all tasks and not tuned to any of them.",
     "scratch": "Scratch: the small student trained on its task's labels alone.",
@@ -117,7 +117,7 @@ def write_report(
         Part("What was not shown", [Points(not_shown(sections))]),
         Part("Data", [Table((), _data(runs), names=2)]),
         Part("How to reproduce", [Code(command), *_provenance(sections, runs)]),
-        Part("Methods", [Points([METHODS[x] for x in NAMES if x in labels])]),
+        Part("Methods", [Points([WHAT_THEY_ARE[x] for x in NAMES if x in labels])]),
         Part("How to read the numbers", [Points([INTERVALS[metric.unit], *READING])]),
     ]
     document = Document(title, blocks, _warnings(runs, planned))
