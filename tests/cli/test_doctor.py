@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from tdrec.cli import doctor, plans
+from tdrec.cli import plans
 from tdrec.cli.doctor import main
 from tdrec.data import split_by_time
 from tdrec.tasks.ratings.config import PRESETS
+from tdrec.tasks.ratings.session import RatingSession
 
 
 @pytest.fixture
@@ -72,13 +73,18 @@ def test_wrong_values(call, arguments, message, capsys):
 
 def test_it_knows_training_rows_alone_and_no_tuned_values(call, tuned_file, holdout, monkeypatch):
     monkeypatch.setattr(plans, "DEFAULT", tuned_file())
-    seen = []
-    monkeypatch.setattr(doctor, "_examine", lambda *given: seen.append(given) or 0)
-    assert call("--genre=War", "--method=ld") == 0
-    rows, task, config, method, options = seen[0]
+    diagnosed = []
+
+    def distiller(self, *given):
+        diagnosed.append((self.holdout, *given))
+        raise KeyboardInterrupt  # enough was seen
+
+    monkeypatch.setattr(RatingSession, "distiller", distiller)
+    assert call("--genre=War", "--method=ld") == 130
+    ((rows, genre, config, method, seed),) = diagnosed
     expected = split_by_time(holdout.train)
     assert rows.train.fingerprint == expected.train.fingerprint
     assert rows.test.fingerprint == expected.test.fingerprint
-    assert (task.name, method, options.seed) == ("War", "ld", 0)
+    assert (genre, method, seed) == ("War", "ld", 0)
     assert config.learning_rate == PRESETS["strong"].learning_rate
     assert config.arguments("ld") == {"weight": 10.0} and config.steps == 20

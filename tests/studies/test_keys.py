@@ -1,9 +1,13 @@
 """Tests of keys: they change with what decides a result, and with nothing else."""
 
+import importlib.util
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import tdrec
 from tdrec.studies import keys
 from tdrec.studies.keys import code_version, key_of
 
@@ -58,16 +62,20 @@ SHOWING = (
 def version(tmp_path, monkeypatch):
     """The version of small files at tdrec's places, of which one was changed."""
     for name in (*DECIDING, *SHOWING):
-        assert (keys._ROOT / name).is_file()
+        assert (Path(tdrec.__file__).parent / name).is_file()
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(SOURCE)
-    monkeypatch.setattr(keys, "_ROOT", tmp_path)
+    monkeypatch.setattr(tdrec, "__file__", str(tmp_path / "__init__.py"))
+    spec = importlib.util.spec_from_file_location("keys_of_small_files", keys.__file__)
+    of_small_files = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(of_small_files)
 
     def of(name=None, old="2 * x", new="3 * x", names=()):
         assert old in SOURCE
         if name:
             (tmp_path / name).write_text(SOURCE.replace(old, new))
-        found = code_version.__wrapped__(*names)
+        of_small_files.code_version.cache_clear()
+        found = of_small_files.code_version(*names)
         if name:
             (tmp_path / name).write_text(SOURCE)
         return found
@@ -113,9 +121,9 @@ def test_a_version_may_be_of_some_files(version):
     assert same != version()
 
 
-def test_a_new_file_counts(version):
+def test_a_new_file_counts(version, tmp_path):
     same = version()
-    (keys._ROOT / "tasks" / "more.py").write_text("")
+    (tmp_path / "tasks" / "more.py").write_text("")
     assert version() != same
 
 

@@ -25,13 +25,13 @@ def train(tmp_path_factory):
 @pytest.fixture
 def learned(monkeypatch):
     """The targets of each training, in the order of the trainings."""
-    fit, found = teacher._Trainer.fit, []
+    batches, found = teacher.batches, []
 
-    def spy(self, targets, *arguments, **options):
-        found.append(targets)
-        return fit(self, targets, *arguments, **options)
+    def spy(data, *arguments, **options):
+        found.append(data[1])
+        return batches(data, *arguments, **options)
 
-    monkeypatch.setattr(teacher._Trainer, "fit", spy)
+    monkeypatch.setattr(teacher, "batches", spy)
     return found
 
 
@@ -74,9 +74,9 @@ def test_a_target_is_between_rating_and_bias_model(train, learned):
     train_teacher(train, replace(CONFIG, bias_weight=3.0, id_dropout={"user": 0.5}))
     bias = BiasModel.fit(train)
     movie = np.array([bias.movie_bias[list(bias.movie_ids).index(one)] for one in train.movie_ids])
-    stranger = bias.mean + movie + np.mean(train.values - bias.mean - movie)
+    cold_user = bias.mean + movie + np.mean(train.values - bias.mean - movie)
     for targets, known in zip(np.split(learned[-1][:, 0], 2), (True, False), strict=True):
-        predicted = bias.predict(train) if known else stranger
+        predicted = bias.predict(train) if known else cold_user
         np.testing.assert_allclose(targets, (train.values + 3 * predicted) / 4, rtol=1e-5)
 
 
