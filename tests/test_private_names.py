@@ -12,7 +12,6 @@ BY_STRING = {"delattr", "getattr", "hasattr", "object", "patch", "setattr"}
 
 ALLOWED = {
     ("data/test_rating_table.py", "_fault_of"): "the rules, which the fast reader is compared with",
-    ("distill/methods/test_methods.py", "_add_noise"): "noise alone, before it is decoded",
     ("distill/methods/test_methods.py", "_flatten_layers"): "Keras has no public name for it",
     ("integrations/tfrs_with_keras_2.py", "_check_keras_2"): "a process imports the module once",
     ("runtime/test_compilation.py", "_processor"): "a test cannot change the machine's",
