@@ -71,7 +71,7 @@ class GenreTask(Task):
         return GenreTask(self.genre, self.source, validation=True)
 
     def teacher_file(self, config: RatingConfig) -> str:
-        from tdrec.tasks.ratings.rows import teacher_file
+        from tdrec.tasks.ratings.teacher_key import teacher_file
 
         return teacher_file(self.holdout().train, self.genre, config)
 

@@ -26,7 +26,8 @@ def randomly_interpreting(model: keras.Model, split: ModelSplit) -> ModelSplit:
         architecture with initial weights, the same ones in every call.
 
     Example:
-        >>> Distiller(student, randomly_interpreting(teacher, split), TalkingModels())
+        >>> control = randomly_interpreting(teacher, teacher_split)
+        >>> distiller = Distiller(student_split, control, TalkingModels())
     """
     assert split.cut is not None
     keras.utils.set_random_seed(SEED)

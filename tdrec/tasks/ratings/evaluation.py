@@ -33,7 +33,9 @@ def score(predictions: ArrayLike, test: Ratings, train: Ratings) -> Score:
         DivergedError: If a prediction is not finite.
 
     Example:
-        >>> score(model.predict(features), test, train).value
+        >>> constant = np.full(len(test), train.values.mean())
+        >>> round(score(constant, test, train).value, 3)
+        1.213
     """
     values = np.asarray(predictions, np.float64).reshape(-1)
     if len(values) != len(test) or not np.isfinite(values).all():
@@ -74,7 +76,8 @@ class BiasModel:
         movie_bias: Their $b_i$.
 
     Example:
-        >>> score(BiasModel.fit(train).predict(test), test, train).value
+        >>> round(score(BiasModel.fit(train).predict(test), test, train).value, 3)
+        1.077
 
     Source:
         Koren, "Factorization Meets the Neighborhood", 2008, section 2.1.

@@ -28,7 +28,7 @@ from tdrec.tasks.distilled import Compiled, set_weights, structure
 from tdrec.tasks.ratings.config import RatingConfig
 from tdrec.tasks.ratings.controls import randomly_interpreting
 from tdrec.tasks.ratings.evaluation import BiasModel, is_cold, score
-from tdrec.tasks.ratings.rows import teacher_file, teacher_rows
+from tdrec.tasks.ratings.teacher_key import teacher_file, teacher_rows
 from tdrec.tasks.ratings.segment import Segment, training_rows
 from tdrec.tasks.ratings.student import compile_student, train_student
 from tdrec.tasks.ratings.teacher import predict, rating_model, train_teacher
@@ -60,8 +60,12 @@ class RatingSession(Session):
         RuntimeError: If Keras runs on another backend than TensorFlow.
 
     Example:
-        >>> session = RatingSession(split_by_time(load("simulated")), cache)
-        >>> session.run(task, PRESETS["strong"], "td", seed=0).score.value
+        >>> from tdrec.data import split_by_time
+        >>> from tdrec.tasks.genre import GenreTask
+        >>> session = RatingSession(split_by_time(ratings), cache)
+        >>> result = session.run(GenreTask("Drama", "simulated"), config, "bias", seed=None)
+        >>> round(result.score.value, 3)
+        1.121
     """
 
     def __init__(self, holdout: Holdout, cache: Path) -> None:

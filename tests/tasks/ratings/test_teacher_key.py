@@ -10,7 +10,7 @@ import tdrec
 from small_movielens import SMALL
 from tdrec.tasks.ratings import rows
 from tdrec.tasks.ratings.config import PRESETS
-from tdrec.tasks.ratings.rows import teacher_file, teacher_rows
+from tdrec.tasks.ratings.teacher_key import teacher_file, teacher_rows
 
 OTHERS = replace(SMALL, teacher=replace(SMALL.teacher, rows="other genres"))
 
