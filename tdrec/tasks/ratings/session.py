@@ -28,10 +28,10 @@ from tdrec.tasks.distilled import Compiled, set_weights, structure
 from tdrec.tasks.ratings.config import RatingConfig
 from tdrec.tasks.ratings.controls import randomly_interpreting
 from tdrec.tasks.ratings.evaluation import BiasModel, is_cold, score
-from tdrec.tasks.ratings.teacher_key import teacher_file, teacher_rows
 from tdrec.tasks.ratings.segment import Segment, training_rows
 from tdrec.tasks.ratings.student import compile_student, train_student
 from tdrec.tasks.ratings.teacher import predict, rating_model, train_teacher
+from tdrec.tasks.ratings.teacher_key import teacher_file, teacher_rows
 
 Features = dict[str, np.ndarray]
 
