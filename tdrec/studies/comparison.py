@@ -40,7 +40,8 @@ exact (the Behrens-Fisher problem). By simulation, 93% to 97% of these intervals
 2 seeds or more and 60 users or more, whichever part dominates; 97.2% where users are worth some
 three times what 2 seeds are. One seed has no interval.
 
-Ratios $\bar N / \bar D$, improvements and recovered gaps, have the interval of the linear function
+An improvement is the difference, interval and all, in percent of the other's mean: both exclude
+zero, or neither does. A recovered gap $\bar N / \bar D$ has the interval of the linear function
 $(N_s - r D_s) / \bar D$ with $r = \bar N / \bar D$, moved by $r$.
 
 Source: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapters 11 and 13;
@@ -79,6 +80,13 @@ class Estimate:
     low: float | None = None
     high: float | None = None
 
+    def times(self, factor: float) -> "Estimate":
+        """The same in another unit."""
+        if self.low is None or self.high is None:
+            return Estimate(factor * self.value)
+        ends = sorted((factor * self.low, factor * self.high))
+        return Estimate(factor * self.value, *ends)
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -88,8 +96,8 @@ class Comparison:
         place: A task, or the name of a mean: "Mean of 8 tasks".
         label, other: The two.
         difference: Metric of the label minus that of the other.
-        improvement: By how many percent of the other's value the label is better, in a mean over
-            tasks of the other's mean; NaN where that is 0.
+        improvement: The difference in percent of the other's value, positive where the label is
+            better; in a mean over tasks, of the other's mean. NaN where that is 0.
         verdict: "better" or "worse" where the interval of the difference excludes zero on that
             side, else "unclear"; "one seed" where there is no interval.
         seeds: Pairs of seeds.
@@ -180,7 +188,7 @@ class Scores:
                 evaluated on different rows, or a row's units do not give its value.
 
         Example:
-            >>> Scores.of(rows, RMSE).seeds
+            >>> Scores.of(section.rows_of("LD", "Drama"), section.metric).seeds
             (0, 1, 2)
         """
         kinds = sorted({(row.label, row.task, row.metric, row.status) for row in rows})
@@ -219,12 +227,6 @@ class Scores:
     def mean(self) -> float:
         """Over the seeds."""
         return float(self.values.mean())
-
-    @property
-    def standard_error(self) -> float | None:
-        r"""Of the mean over the seeds, $s / \sqrt S$ with $S - 1$ in $s$; None with one."""
-        seeds = len(self.seeds)
-        return float(self.values.std(ddof=1) / math.sqrt(seeds)) if seeds > 1 else None
 
 
 def compare(
@@ -267,7 +269,8 @@ def compare(
         verdict = "one seed"
     elif difference.low > 0 or difference.high < 0:
         verdict = "better" if metric.is_better(difference.value, 0) else "worse"
-    improvement = _ratio(100 * metric.sign * (one - base), base, users)
+    whole = float(base[0].mean())
+    improvement = difference.times(100 * metric.sign / whole) if whole else Estimate(math.nan)
     return Comparison(place, label, other, difference, improvement, verdict, one.shape[1])
 
 
@@ -472,7 +475,5 @@ def _estimate(lines: Floats, users: int) -> Estimate:
 def _ratio(part: Floats, whole: Floats, users: int) -> Estimate:
     """The ratio of two means over seeds, as a linear function of both."""
     size = whole[0].mean()
-    if size == 0:
-        return Estimate(math.nan)
     ratio = part[0].mean() / size
     return _estimate(ratio + (part - ratio * whole) / size, users)
