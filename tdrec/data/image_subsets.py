@@ -38,7 +38,9 @@ def relabelled(
             are asked for.
 
     Example:
-        >>> pets = relabelled(images, {"cat": ["cat"], "dog": ["dog"]}, per_class=100)
+        >>> pets = relabelled(images, {"cat": ["cat"], "dog": ["dog"]}, per_class=5)
+        >>> pets.class_names, pets.n_train
+        (('cat', 'dog'), 10)
     """
     names = images.class_names
     groups = classes or {name: (name,) for name in names}
@@ -85,7 +87,9 @@ def for_validation(images: Images, share: float = 0.1) -> Images:
         ValueError: If nothing is held out, or nothing left.
 
     Example:
-        >>> earlier = for_validation(images)
+        >>> earlier = for_validation(images, share=0.1)
+        >>> earlier.n_test / images.n_train
+        0.1
     """
     held_out = round(share * images.n_train)
     if not 0 < held_out < images.n_train:

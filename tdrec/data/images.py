@@ -78,8 +78,11 @@ def load_images(source: str, class_names: Sequence[str] = ()) -> Images:
             do not fit.
 
     Example:
-        >>> images = load_images("tfds:cifar10")                           # doctest: +SKIP
-        >>> batches = training_batches(images.train, 128, 32, crop="pad")  # doctest: +SKIP
+        >>> images = load_images(image_folder)
+        >>> batches = training_batches(images.train, 128, 32, crop="pad")
+        >>> pixels, labels = next(iter(batches))
+        >>> keras.ops.shape(pixels)
+        (128, 32, 32, 3)
     """
     if source.startswith("tfds:"):
         return _load_tfds(source.removeprefix("tfds:"))

@@ -110,7 +110,9 @@ def load_files(path: str | Path) -> Ratings:
         DataError: If the path is missing, holds no MovieLens files, or a file breaks a rule.
 
     Example:
-        >>> ratings = load_files("ml-100k.zip")                           # doctest: +SKIP
+        >>> ratings = load_files(movielens_folder)
+        >>> ratings.scale
+        (0.5, 5.0)
     """
     place = _open(Path(path).expanduser())
     layout, folder = _locate(place)

@@ -89,9 +89,6 @@ def load_tfds(config: str = DEFAULT_CONFIG) -> Ratings:
         DataError: If the configuration is unknown, TFDS is not installed, the data are neither
             prepared nor to be had, or what is prepared is damaged.
 
-    Example:
-        >>> ratings = load_tfds("100k-ratings")                           # doctest: +SKIP
-
     Source:
         https://www.tensorflow.org/datasets/catalog/movielens
     """

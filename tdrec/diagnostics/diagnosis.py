@@ -38,6 +38,16 @@ class Diagnosis:
 
     Attributes:
         findings: The outcomes of the checks, in the order in which they were made.
+
+    Example:
+        >>> scale = Finding("scale", "OK", "Mean squares: student's low 0.41, teacher's low 1.3.")
+        >>> teacher = Finding("teacher", "FAIL", "It is worse.", "Train it longer.")
+        >>> print(Diagnosis((scale, teacher)))
+        OK    scale      Mean squares: student's low 0.41, teacher's low 1.3.
+        FAIL  teacher    It is worse.
+                         -> Train it longer.
+        <BLANKLINE>
+        FAIL: 1 OK, 0 WARN, 1 FAIL
     """
 
     findings: tuple[Finding, ...]
@@ -115,10 +125,10 @@ def diagnose(
             or the method lacks its teacher.
 
     Example:
-        >>> diagnosis = diagnose(distiller, (x, ratings))
+        >>> diagnosis = diagnose(distiller, (x, y), steps=3, scratch_steps=5)
         >>> print(diagnosis)
-        >>> diagnosis.status
-        'WARN'
+        OK    data       All values of 230 rows are finite.
+        ...
     """
     if not distiller.compiled:
         raise ValueError(

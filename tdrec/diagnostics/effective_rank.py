@@ -18,7 +18,7 @@ def effective_rank(x: ArrayLike) -> float:
         The effective rank; 0 where all vectors are the same.
 
     Example:
-        >>> effective_rank(np.eye(4))
+        >>> round(effective_rank(np.eye(4)), 6)
         3.0
 
     Source:

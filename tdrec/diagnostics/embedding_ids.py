@@ -56,9 +56,10 @@ def watched_ids(layers: Mapping[str, Iterable[keras.Layer]]) -> Iterator[list[Id
         A range for each table, which grows as the layers run.
 
     Example:
-        >>> with watched_ids({"student": [model]}) as ranges:
-        ...     model(x)
+        >>> with watched_ids({"student": [student]}) as ranges:
+        ...     predictions = student({**x, "movie": x["movie"] - 1_000})
         >>> [r.table for r in ranges if not r.is_sound]
+        ['movie_embedding']
     """
     tables: dict[int, tuple[keras.layers.Embedding, IdRange]] = {}
     for owner, its in layers.items():

@@ -32,7 +32,7 @@ def hidden_states(distiller: Distiller, x: Any, batch_size: int = 1024) -> tuple
     Example:
         >>> student, teacher = hidden_states(distiller, x)
         >>> student["low"].shape, teacher["message"].shape
-        ((1000, 128), (1000, 128))
+        ((256, 8), (256, 8))
     """
     inputs, targets = detach(x)
     encoders = (

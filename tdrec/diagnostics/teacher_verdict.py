@@ -26,7 +26,7 @@ def row_losses(loss: Any, labels: ArrayLike, prediction: ArrayLike) -> NDArray[n
         Shape `(rows,)`.
 
     Example:
-        >>> row_losses("mse", [1.0, 2.0], [1.0, 4.0])
+        >>> row_losses("mse", [[1.0], [2.0]], [[1.0], [4.0]])
         array([0., 4.])
     """
     prediction, labels = np.asarray(prediction, np.float32), np.asarray(labels)

@@ -61,8 +61,10 @@ def trial(
         The `Trial`, while the student and the method are trained.
 
     Example:
-        >>> with trial(distiller, Scratch(), rows, steps=100, batch_size=256, seed=0) as result:
-        ...     prediction = distiller(x)
+        >>> with trial(distiller, Scratch(), (x, y), steps=5, batch_size=32, seed=0) as result:
+        ...     predictions = distiller(x)
+        >>> math.isfinite(result.loss)
+        True
     """
     copy = Distiller(distiller.student, distiller.teacher, method)
     optimizer = distiller.optimizer

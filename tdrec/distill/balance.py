@@ -47,7 +47,10 @@ class BalanceTerms(DistillerCallback):
         ValueError: If an argument is out of its range; the rule is named.
 
     Example:
-        >>> distiller.fit(dataset, callbacks=[BalanceTerms((x[:256], y[:256]), ratio=0.5)])
+        >>> balance = BalanceTerms((x, y), every=100, ratio=0.5)
+        >>> history = distiller.fit(dataset, callbacks=[balance])
+        >>> "message_loss_weight" in history.history
+        True
 
     Source:
         Chen et al., GradNorm, 2018, with its $\alpha = 0$ (equal norms) and in closed form.

@@ -78,7 +78,9 @@ class TermSchedule(DistillerCallback):
         ...         "state_loss": consistency,
         ...     }
         ... )
-        >>> distiller.fit(dataset, callbacks=[plan])
+        >>> history = distiller.fit(dataset, callbacks=[plan])
+        >>> history.history["message_loss_weight"]
+        [1.0]
     """
 
     def __init__(self, schedules: Mapping[str, Schedule]) -> None:
@@ -186,7 +188,10 @@ class RampUp(DistillerCallback):
         ValueError: If a number of steps is negative; in `fit`, if the method has nothing to learn.
 
     Example:
-        >>> distiller.fit(dataset, callbacks=[RampUp(student_steps=1000, codec_steps=500)])
+        >>> plan = RampUp(student_steps=1000, codec_steps=500)
+        >>> history = distiller.fit(dataset, callbacks=[plan])
+        >>> history.history["message_loss"]  # the student still learns alone
+        [0.0]
 
     Source:
         Appendix of the paper, "Separate training of encoder/decoder", and Table 8, where it is

@@ -21,6 +21,17 @@ class Conversation(NamedTuple):
         targets: For each round the student's own `(low, high)` that the decoded ones answer: the
             original states in the first round, `{s'_g; e~_g}` of the round before in the others.
         teacher_states: For each round the teacher's decoded `(low, high)`, `{s'_h; e'_h}`.
+
+    Example:
+        >>> talk = Conversation(
+        ...     messages=("m_g^0", "m_h^1"),
+        ...     states=(("s'_g", "e'_g"),),
+        ...     targets=(("s_g", "e_g"),),
+        ...     teacher_states=(("s'_h", "e'_h"),),
+        ... )
+        >>> for answered, decoded in zip(talk.targets, talk.states, strict=True):
+        ...     print(answered, "is compared with", decoded)
+        ('s_g', 'e_g') is compared with ("s'_g", "e'_g")
     """
 
     messages: tuple[Tensor, ...]
@@ -76,7 +87,17 @@ def communicate(
         ValueError: If `rounds` is negative or not an integer.
 
     Example:
-        >>> talk = communicate((low, high), student_middle=student.interpret, ..., rounds=2)
+        >>> low, high, prediction = student_split(x)
+        >>> talk = communicate(
+        ...     (low, high),
+        ...     student_middle=student_split.interpret,
+        ...     teacher_middle=teacher_split.interpret,
+        ...     student_encoder=MessageEncoder(),
+        ...     student_decoder=MessageDecoder(8, 4),
+        ...     teacher_encoder=MessageEncoder(),
+        ...     teacher_decoder=MessageDecoder(16, 8),
+        ...     rounds=2,
+        ... )
         >>> len(talk.messages), len(talk.states)
         (4, 2)
 

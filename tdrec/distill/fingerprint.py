@@ -23,8 +23,10 @@ def fingerprint(split: ModelSplit) -> str:
         64 hexadecimal digits (SHA-256).
 
     Example:
-        >>> fingerprint(split_model(model, low="dense_1", high="dense_2"))
-        '5891b5b522d5df08...'
+        >>> known = fingerprint(teacher_split)
+        >>> teacher.layers[-1].set_weights([np.ones((8, 1)), np.zeros(1)])
+        >>> fingerprint(teacher_split) == known
+        False
     """
     weights = [np.asarray(v) for layer in split.layers for v in layer.weights]
     return hash_arrays(weights, start=repr((split.cut, split.output)))

@@ -41,7 +41,7 @@ def gradient_norms(distiller: Distiller, batch: Any) -> dict[str, float]:
 
     Example:
         >>> gradient_norms(distiller, (x, y))
-        {'task_loss': 1.93, 'interaction_loss_1': 0.07, 'message_loss': 0.004, ...}
+        {'task_loss': ..., 'interaction_loss_1': ..., 'message_loss': ..., 'state_loss': ...}
 
     Source:
         Chen et al., GradNorm, 2018, section 3.1, whose $W$ are the weights that the tasks share.

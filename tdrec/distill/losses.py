@@ -48,7 +48,8 @@ def l2(a: Tensor, b: Tensor) -> Tensor:
         ValueError: If the shapes differ.
 
     Example:
-        >>> l2(keras.ops.array([[1.0, 3.0]]), keras.ops.array([[1.0, 1.0]]))  # [2.0]
+        >>> float(l2(ops.array([1.0, 3.0]), ops.array([1.0, 1.0])))
+        2.0
     """
     a, b = _pair(a, b)
     return ops.mean(ops.square(a - b), axis=-1)

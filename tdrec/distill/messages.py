@@ -83,8 +83,8 @@ class MessageEncoder(_Perceptron):
             states cannot be joined.
 
     Example:
-        >>> encoder = MessageEncoder(message_dim=128)
-        >>> encoder(keras.ops.ones((4, 512)), keras.ops.ones((4, 256))).shape
+        >>> message = MessageEncoder(message_dim=128)(ops.ones((4, 512)), ops.ones((4, 256)))
+        >>> ops.shape(message)
         (4, 128)
 
     Source:
@@ -148,8 +148,8 @@ class MessageDecoder(_Perceptron):
         ValueError: If a size is not a positive integer, or the dropout is not in [0, 1).
 
     Example:
-        >>> low, high = MessageDecoder(low_dim=512, high_dim=256)(keras.ops.ones((4, 128)))
-        >>> low.shape, high.shape
+        >>> low, high = MessageDecoder(low_dim=512, high_dim=256)(ops.ones((4, 128)))
+        >>> ops.shape(low), ops.shape(high)
         ((4, 512), (4, 256))
 
     Source:

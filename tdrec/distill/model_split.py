@@ -18,6 +18,11 @@ class Trace(NamedTuple):
         low: Lower hidden state `s`, shape `(batch, ..., low_dim)`.
         high: Higher hidden state `e`, shape `(batch, ..., high_dim)`.
         prediction: The model's output `y`, shape `(batch, ...)`, or a structure of several.
+
+    Example:
+        >>> low, high, prediction = student_split(x)
+        >>> keras.ops.shape(low), keras.ops.shape(high), keras.ops.shape(prediction)
+        ((256, 8), (256, 4), (256, 1))
     """
 
     low: Any
@@ -57,9 +62,10 @@ class ModelSplit:
         TypeError: If a room is not callable.
 
     Example:
-        >>> split = ModelSplit(lower=model.embed, middle=model.body, head=model.score)
-        >>> trace = split(x)
-        >>> trace.prediction.shape
+        >>> embed, body, score = (keras.layers.Dense(units) for units in (8, 4, 1))
+        >>> split = ModelSplit(lower=embed, middle=body, head=score)
+        >>> trace = split(keras.ops.ones((256, 20)))
+        >>> keras.ops.shape(trace.prediction)
         (256, 1)
 
     Source:
@@ -193,7 +199,9 @@ def split_model(
             several outputs, `low` does not come before `high`, or a connection skips around a cut.
 
     Example:
-        >>> split = split_model(model, low="dense_1", high="dense_2")
+        >>> split = split_model(student, low="low", high="high")
+        >>> split.shapes
+        Trace(low=(None, 8), high=(None, 4), prediction=(None, 1))
     """
     graph = _inline(_as_functional(model), {name.rpartition("/")[0] for name in (low, high)} - {""})
     low_tensor, high_tensor = _output_of(graph, low, model), _output_of(graph, high, model)

@@ -22,6 +22,7 @@ class TeacherReference:
         name: Of its model, for people; None if its layers are not known.
 
     Example:
+        >>> teacher.save("teacher.keras")
         >>> reference = TeacherReference.of(teacher_split, "teacher.keras")
         >>> reference.check(reference.load())
     """

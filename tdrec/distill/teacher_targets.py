@@ -35,9 +35,9 @@ class TeacherTargets:
 
     Example:
         >>> targets = TeacherTargets()
-        >>> trace = targets(teacher_split, {"user": users, "movie": movies})
+        >>> trace = targets(teacher_split, x)
         >>> trace.low.shape
-        (90000, 512)
+        (256, 16)
     """
 
     def __init__(self, directory: str | Path | None = None, batch_size: int = 1024) -> None:

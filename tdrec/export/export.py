@@ -54,6 +54,16 @@ class Export:
         directory: The folder.
         files: The files, by format.
         comparison: Teacher and student side by side, if one was given.
+
+    Example:
+        >>> file = ExportedFile("student.onnx", "indices", bytes=51_200, largest_difference=2e-7)
+        >>> print(Export(Path("served"), {"onnx": file}, None).to_markdown())
+        # Exported student
+        <BLANKLINE>
+        | file | takes | bytes | largest difference from the student |
+        |---|---|---:|---:|
+        | `student.onnx` | indices | 51,200 | 2.0e-07 |
+        <BLANKLINE>
     """
 
     directory: Path
@@ -150,12 +160,15 @@ def export_student(
             written in a format, or a file does not predict what the student predicts.
 
     Example:
-        >>> sample = {"user": np.array([7, 12]), "movie": np.array([1193, 661])}
-        >>> export_student(
-        ...     student, "served", sample, vocabularies={"user": users, "movie": movies}
-        ... )                                                                  # doctest: +SKIP
+        >>> sample = {**encoder.encode(test), "user": test.user_ids, "movie": test.movie_ids}
+        >>> vocabularies = {"user": encoder.users, "movie": encoder.movies}
+        >>> export = export_student(
+        ...     student, "served", sample, vocabularies=vocabularies, formats=["savedmodel"]
+        ... )
         >>> serve = tf.saved_model.load("served/saved_model").signatures["serving_default"]
-        >>> serve(user=tf.constant([7]), movie=tf.constant([2**40], tf.int64))["prediction"]
+        >>> row = {name: tf.constant(values[:1]) for name, values in sample.items()}
+        >>> serve(**{**row, "movie": tf.constant([2**40], tf.int64)})["prediction"].shape
+        TensorShape([1, 1])
     """
     require_tensorflow("The export of a student", "save it as it is: student.save")
     target = Path(directory)

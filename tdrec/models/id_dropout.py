@@ -33,9 +33,9 @@ def id_variants(x: Mapping[str, NDArray[Any]], names: Iterable[str]) -> dict[str
         ValueError: If there is no such feature.
 
     Example:
-        >>> rates = {"user": 0.3, "movie": 0.05}
-        >>> features = id_variants(encoder.encode(train), rates)
-        >>> dataset = batches(features, 256, shares=variant_shares(rates), shuffle=True)
+        >>> known = {"user": np.array([3, 4]), "movie": np.array([7, 8])}
+        >>> id_variants(known, ["user"])
+        {'user': array([3, 4, 0, 0]), 'movie': array([7, 8, 7, 8])}
 
     Source:
         Volkovs et al., "DropoutNet: Addressing Cold Start in Recommender Systems", 2017.
@@ -63,8 +63,8 @@ def variant_shares(rates: Mapping[str, float]) -> list[float]:
         ValueError: If a rate is not in [0, 1].
 
     Example:
-        >>> variant_shares({"user": 0.3, "movie": 0.05})
-        [0.665, 0.035, 0.285, 0.015]
+        >>> variant_shares({"user": 0.25, "movie": 0.5})
+        [0.375, 0.375, 0.125, 0.125]
     """
     for name, rate in rates.items():
         if not 0 <= rate <= 1:

@@ -48,6 +48,8 @@ def rating_mlp(
     Example:
         >>> sizes = {"user": 752, "movie": 1617, "word": 900, "genre": 19, "title": 8}
         >>> student = rating_mlp(sizes, units=(128, 64), id_dim=25, text_dim=13)
+        >>> student.count_params()
+        89349
 
     Source:
         Appendix 6.2 of the paper.

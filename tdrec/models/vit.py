@@ -42,9 +42,11 @@ class ViT(keras.Model):
         ValueError: If patches do not tile the image, or heads do not divide `hidden_dim`.
 
     Example:
-        >>> teacher = ViT(1000)
-        >>> split = split_model(teacher, low=block_name(6), high=block_name(12))
-        >>> student = first_blocks(teacher, 4, num_classes=10)
+        >>> sizes = {"num_layers": 4, "num_heads": 2, "hidden_dim": 16, "mlp_dim": 32}
+        >>> teacher = ViT(10, image_size=32, patch_size=8, **sizes)
+        >>> split = split_model(teacher, low=block_name(2), high=block_name(4))
+        >>> split.shapes.low  # a class token, and a token a patch
+        (None, 17, 16)
     """
 
     def __init__(
@@ -141,7 +143,9 @@ def first_blocks(teacher: ViT, num_layers: int, num_classes: int | None = None) 
         ValueError: If the teacher has fewer blocks.
 
     Example:
-        >>> student = first_blocks(teacher, 4, num_classes=10)
+        >>> student = first_blocks(vit, 1, num_classes=10)
+        >>> len(vit.blocks), len(student.blocks)
+        (2, 1)
 
     Source:
         Appendix 6.2 of the paper.

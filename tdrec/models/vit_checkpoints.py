@@ -55,8 +55,9 @@ def load_vit(
         ImportError: If keras-hub, or safetensors for a folder, or SciPy for resizing is missing.
 
     Example:
-        >>> teacher = load_vit("vit-base-patch32-224-in21k", num_classes=10)
-        >>> teacher = load_vit("ViT-B_32.npz", num_classes=10, image_size=384)
+        >>> teacher = load_vit(checkpoint, num_classes=10, image_size=24)
+        >>> teacher.output_shape
+        (None, 10)
 
     Source:
         The resizing: Dosovitskiy et al., "An Image is Worth 16x16 Words", 2021, section 3.2.

@@ -41,7 +41,7 @@ def choices(section: Section) -> list[Choice]:
 
     Example:
         >>> [(choice.task, choice.label) for choice in choices(section)]
-        [('Drama', 'LD'), ('Comedy', 'Scratch')]
+        [('Drama', 'TD k=2'), ('Comedy', 'TD k=2')]
     """
     scratch, metric = section.by_method("scratch"), section.metric
     found = []

@@ -5,8 +5,11 @@ The idea: `tdrec.report.section` compares what may be compared, `claims` says it
 the claims first. A kind of task adds parts of its own.
 
 Example:
-    >>> write_report("results/table3", read_rows("results/table3/results.jsonl"), title="Table 3",
-    ...              command="tdrec study table3", metric=RMSE)
+    >>> from tdrec.studies.metric import RMSE
+    >>> typed = "python -m tdrec.study table3"
+    >>> paths = write_report("results", rows, title="Table 3", command=typed, metric=RMSE)
+    >>> [path.name for path in paths]
+    ['report.html', 'report.md', 'report.csv']
 """
 
 import csv

@@ -6,6 +6,7 @@ section is a task, or a mean over tasks; at each place every student is compared
 and, if it is a variant, with its method's default. Whatever a report says or draws is read here.
 
 Example:
+    >>> from tdrec.studies.metric import RMSE
     >>> (section,) = make_sections(rows, RMSE)
     >>> section.versus["scratch"]["Drama", "TD k=2"].verdict
     'better'

@@ -27,8 +27,9 @@ def keep_compiled(folder: str | Path) -> None:
         OSError: If the folder cannot be made.
 
     Example:
-        >>> keep_compiled("~/.cache/tdrec")                                # doctest: +SKIP
-        >>> import tensorflow as tf                                        # doctest: +SKIP
+        >>> keep_compiled("cache")
+        >>> os.environ["TF_XLA_FLAGS"]
+        '--tf_xla_persistent_cache_directory="cache/xla-..."'
     """
     flags = os.environ.get("TF_XLA_FLAGS", "")
     if _FLAG in flags:

@@ -19,7 +19,7 @@ def replace_file(path: str | os.PathLike[str], content: str | bytes) -> Path:
         The path.
 
     Example:
-        >>> replace_file("/tmp/tdrec-example.txt", "text").read_text()
+        >>> replace_file("notes/today.txt", "text").read_text()
         'text'
     """
     path = Path(path)

@@ -42,8 +42,10 @@ def choices(rows: Sequence[Row], metric: Metric) -> list[Choice]:
         ValueError: If all students of a task diverged.
 
     Example:
-        >>> [choice.method for choice in choices(rows, RMSE)]
-        ['scratch', 'ld']
+        >>> from tdrec.studies.metric import RMSE
+        >>> of_one_seed = [row for row in rows if row.seed == 0]
+        >>> [(choice.task, choice.method) for choice in choices(of_one_seed, RMSE)]
+        [('Drama', 'td'), ('Comedy', 'td')]
     """
     found = []
     for task in dict.fromkeys(row.task for row in rows):

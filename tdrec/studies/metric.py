@@ -22,8 +22,8 @@ class Metric:
         digits: Decimals that reports show. Default 4.
 
     Example:
-        >>> RMSE.improvement(0.95, 1.0)
-        5.0
+        >>> RMSE.improvement(0.75, 1.0)
+        25.0
         >>> Metric("recall", "Recall@10", better="higher", unit="user").is_better(0.3, 0.2)
         True
     """

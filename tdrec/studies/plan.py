@@ -163,7 +163,12 @@ def make_plan(
             of different metrics.
 
     Example:
+        >>> from tdrec.tasks.genre import GenreTask
+        >>> study = Study("Rounds", [Arm("scratch"), Arm("td")])
+        >>> tasks = [GenreTask("Drama", "simulated"), GenreTask("War", "simulated")]
         >>> plan = make_plan(study, tasks, {"strong": config}, name="mine", seeds=3)
+        >>> len(plan.units)  # a bias model, a teacher and two students of each genre
+        8
     """
     if len({task.metric for task in tasks}) != 1:
         found = ", ".join(f"{task.name}: {task.metric.title}" for task in tasks) or "no task"

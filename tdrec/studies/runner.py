@@ -77,8 +77,13 @@ def run_plan(
         ValueError: If a line of the results cannot be read.
 
     Example:
+        >>> from tdrec.studies.results import only_writer
+        >>> pool = Processes(workers=1, threads=1)
         >>> with only_writer("results") as out:
-        ...     outcome = run_plan(plan, out, cache, Processes(workers=2, threads=1))
+        ...     outcome = run_plan(plan, out, cache, pool)
+        >>> pool.close()
+        >>> [row.label for row in outcome.rows]
+        ['Teacher', 'Scratch', 'Scratch', 'LD', 'LD']
     """
     out.mkdir(parents=True, exist_ok=True)
     rows = {row.key: row for row in read_rows(out / RESULTS)}

@@ -89,8 +89,8 @@ def read_tuned_values(path: str | Path) -> TunedValues:
         OSError: If there is no such file.
 
     Example:
-        >>> read_tuned_values(DEFAULT).tuned["strong"][""]["Drama"]["LD"]["steps"]
-        240
+        >>> read_tuned_values(DEFAULT).tuned["strong"][""]["Drama"]["LD"]["learning_rate"]
+        0.003
     """
     path = Path(path)
     use = "Use a study's tuned.json as it was written."

@@ -37,8 +37,9 @@ def read_columns(path: PathLike, names: Sequence[str]) -> Columns:
         ImportError: If the file is in Parquet and pyarrow is missing.
 
     Example:
-        >>> read_columns("scores.parquet", ["user", "movie", "score"])["score"].shape
-        (90000,)
+        >>> write_columns("scores.parquet", {"user": np.arange(2), "score": np.array([4.5, 2.5])})
+        >>> read_columns("scores.parquet", ["score"])
+        {'score': array([4.5, 2.5])}
     """
     files = _files(Path(path))
     if files[0].suffix == ".parquet":
@@ -70,7 +71,7 @@ def write_columns(path: PathLike, columns: Mapping[str, np.ndarray]) -> None:
         ImportError: If the file is to be in Parquet and pyarrow is missing.
 
     Example:
-        >>> write_columns("scores.parquet", {"user": users, "movie": movies, "score": scores})
+        >>> write_columns("scores.tfrecord", {"user": np.arange(2), "score": np.array([4.5, 2.5])})
     """
     path = Path(path)
     write = {".parquet": _write_parquet, ".tfrecord": _write_tfrecord}[_checked_suffix(path)]

@@ -28,8 +28,7 @@ class Predictor(ModelSplit):
         TypeError: If `predict` is not callable.
 
     Example:
-        >>> teacher = Predictor(big_model)
-        >>> distiller = Distiller(student_split, teacher, LabelDistillation())
+        >>> distiller = Distiller(student_split, Predictor(teacher), LabelDistillation())
     """
 
     def __init__(

@@ -51,8 +51,9 @@ def load_saved_model(
             several outputs and none is named.
 
     Example:
-        >>> teacher = load_saved_model("big_recommender", "serving_default")
-        >>> distiller = Distiller(student_split, teacher, LabelDistillation())
+        >>> teacher.export("teacher", verbose=False)
+        >>> served = load_saved_model("teacher", "serving_default")
+        >>> distiller = Distiller(student_split, served, LabelDistillation())
     """
     saved = _SavedModel(path, [endpoint])
     outputs = saved.outputs(endpoint)
@@ -140,7 +141,7 @@ def save_split(split: ModelSplit, path: str | os.PathLike[str], x: Any) -> None:
         ValueError: If the split shows no states.
 
     Example:
-        >>> save_split(split_model(model, low="dense_3", high="dense_5"), "teacher", model.input)
+        >>> save_split(teacher_split, "teacher", teacher.input)
     """
     path = Path(path)
     if path.exists():

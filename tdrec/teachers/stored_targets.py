@@ -37,10 +37,12 @@ class StoredTargets:
             a value is not a finite number, or one key has several values.
 
     Example:
-        >>> table = StoredTargets.read("scores.parquet", keys=["user", "movie"], prediction="score")
+        >>> keys = ["user", "movie"]
+        >>> StoredTargets.from_teacher(teacher_split, x, keys).write("scores.parquet")
+        >>> table = StoredTargets.read("scores.parquet", keys)
         >>> distiller = Distiller(student_split, None, LabelDistillation())
         >>> distiller.compile("adam", loss="mse")
-        >>> distiller.fit(table.attach({"user": users, "movie": movies}), ratings)
+        >>> history = distiller.fit(table.attach(x), y)
     """
 
     def __init__(self, ids: Ids, targets: Trace) -> None:
@@ -108,7 +110,10 @@ class StoredTargets:
             ImportError: If the file is in Parquet and pyarrow is missing.
 
         Example:
-            >>> StoredTargets.read("scores.tfrecord", keys=["user", "movie"], prediction="score")
+            >>> write_columns("scores.parquet", {"user": np.arange(3), "score": np.ones(3)})
+            >>> table = StoredTargets.read("scores.parquet", keys=["user"], prediction="score")
+            >>> len(table), table.fields
+            (3, ('prediction',))
         """
         if isinstance(keys, str):
             raise ValueError(
@@ -151,7 +156,7 @@ class StoredTargets:
 
         Example:
             >>> table = StoredTargets.from_teacher(teacher_split, x, keys=["user", "movie"])
-            >>> table.write("scores.parquet")
+            >>> table.write("scores.tfrecord")
         """
         ids = _ids_in(x, keys, None)
         trace = TeacherTargets(batch_size=batch_size)(teacher, x, fields)
@@ -174,9 +179,6 @@ class StoredTargets:
             ValueError: If the suffix is another one, a key's column has the name of a field, or
                 states of several axes are to go into TFRecord.
             ImportError: If the file is to be in Parquet and pyarrow is missing.
-
-        Example:
-            >>> table.write("scores.parquet")
         """
         if clash := set(self.keys) & set(self.fields):
             raise ValueError(
@@ -242,9 +244,6 @@ class StoredTargets:
 
         Raises:
             ValueError: As `__call__`.
-
-        Example:
-            >>> distiller.fit(table.attach(x), ratings, batch_size=256, epochs=5)
         """
         return attach(x, self(x, ids), self.fields)
 

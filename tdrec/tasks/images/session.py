@@ -45,8 +45,10 @@ class ImageSession(Session):
             be none of a task's. Default None: the teacher is trained.
 
     Example:
-        >>> session = ImageSession(load_images("tfds:cifar10"), cache)
-        >>> session.run(task, PRESETS["tiny"], "td", seed=0).score.value
+        >>> from tdrec.tasks.image import ImageTask
+        >>> session = ImageSession(images, cache)
+        >>> session.of_task(ImageTask("cifar10", image_folder), seed=0).n_train
+        60
     """
 
     def __init__(self, images: Images, cache: Path, checkpoint: str | None = None) -> None:
