@@ -8,7 +8,7 @@ import pytest
 
 import tdrec
 from small_movielens import SMALL
-from tdrec.tasks.ratings import rows
+from tdrec.tasks.ratings import teacher_key
 from tdrec.tasks.ratings.config import PRESETS
 from tdrec.tasks.ratings.teacher_key import teacher_file, teacher_rows
 
@@ -47,12 +47,12 @@ def test_the_file_is_of_nothing_else(holdout, monkeypatch):
     same = teacher_file(holdout.train, "War", PRESETS["strong"])
     student = replace(PRESETS["strong"], steps=20, rows=0.1, methods={"ld": {"weight": 9.0}})
     assert teacher_file(holdout.train, "War", student) == same
-    monkeypatch.setattr(rows, "code_version", lambda *names: "another")
+    monkeypatch.setattr(teacher_key, "code_version", lambda *names: "another")
     assert teacher_file(holdout.train, "War", PRESETS["strong"]) != same
 
 
 def test_the_code_that_makes_a_teacher_is_where_it_is_said_to_be(holdout, monkeypatch):
     named = []
-    monkeypatch.setattr(rows, "code_version", lambda *names: named.extend(names))
+    monkeypatch.setattr(teacher_key, "code_version", lambda *names: named.extend(names))
     teacher_file(holdout.train, "War", SMALL)
     assert named and all((Path(tdrec.__file__).parent / name).exists() for name in named)
