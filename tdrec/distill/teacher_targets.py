@@ -5,8 +5,6 @@ method, seed and trial.
 """
 
 import math
-import os
-import tempfile
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +16,7 @@ import tensorflow as tf
 
 from tdrec.distill.fingerprint import fingerprint, hash_arrays
 from tdrec.distill.model_split import ModelSplit, Trace
+from tdrec.runtime.files import replacing
 
 _ALIGNMENT = 64  # bytes: TensorFlow takes an array's memory as it is if it starts at a multiple
 
@@ -245,12 +244,5 @@ def _read(path: Path) -> Trace | None:
 
 
 def _write(path: Path, trace: Trace) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".npz")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, **{k: v for k, v in trace._asdict().items() if v is not None})
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    with replacing(path) as temporary:
+        np.savez(temporary, **{k: v for k, v in trace._asdict().items() if v is not None})

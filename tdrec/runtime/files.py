@@ -1,15 +1,67 @@
-"""Files that are replaced in one step: whatever fails, the old file or the new one is there."""
+"""Files and folders replaced in one step: whatever fails, the old one or the new one is there."""
 
+import contextlib
 import os
 import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 TEMPORARY = ".{}.tmp"
 """The name of what is being written; what is left of a process that was killed has it too."""
 
 
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Gives a place to write to, and puts what was written there in the place of `path`.
+
+    That is done at the end of the `with` block, once all is on the disk; after an error `path` is
+    as it was. Several processes and threads may write the same path: the last one counts.
+
+    A folder is replaced in two steps, the old one being moved aside and the new one put in its
+    place; a process that is killed between them leaves the old one in a folder named as `TEMPORARY`
+    says.
+
+    Args:
+        path: A file or a folder; the folder around it is made if need be.
+
+    Yields:
+        A path of the same name in a folder of its own, where there is nothing yet.
+
+    Example:
+        >>> with replacing("model.keras") as temporary:
+        ...     student.save(temporary)
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    before, _, after = TEMPORARY.partition("{}")
+    scratch = tempfile.mkdtemp(prefix=f"{before}{path.name}.", suffix=after, dir=path.parent)
+    try:
+        temporary = Path(scratch, path.name)
+        yield temporary
+        for file in (temporary, *temporary.rglob("*")):
+            if file.is_file():
+                with open(file, "rb") as written:
+                    os.fsync(written.fileno())
+        _put(temporary, path, aside=Path(scratch, "old"))
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _put(new: Path, path: Path, aside: Path) -> None:
+    if not (new.is_dir() and path.is_dir()):
+        os.replace(new, path)
+        return
+    os.replace(path, aside)  # a folder cannot be replaced where it is
+    try:
+        os.replace(new, path)
+    except OSError:
+        os.replace(aside, path)
+        raise
+
+
 def replace_file(path: str | os.PathLike[str], content: str | bytes) -> Path:
-    """Writes a file in one step; its folder is made if need be.
+    """Writes a file in one step, as `replacing` does; its folder is made if need be.
 
     Args:
         path: The file.
@@ -22,18 +74,9 @@ def replace_file(path: str | os.PathLike[str], content: str | bytes) -> Path:
         >>> replace_file("notes/today.txt", "text").read_text()
         'text'
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(TEMPORARY.format(path.name))
-    try:
-        with open(temporary, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
+    with replacing(path) as temporary:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+    return Path(path)
 
 
 def remove_temporary(folder: str | os.PathLike[str]) -> None:
@@ -42,7 +85,7 @@ def remove_temporary(folder: str | os.PathLike[str]) -> None:
     Args:
         folder: That no other process writes to.
     """
-    for path in Path(folder).rglob(TEMPORARY.format("*")):
+    for path in list(Path(folder).rglob(TEMPORARY.format("*"))):
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:

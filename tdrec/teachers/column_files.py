@@ -13,6 +13,8 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
+from tdrec.runtime.files import replacing
+
 Columns = dict[str, np.ndarray]
 PathLike = str | os.PathLike[str]
 
@@ -75,13 +77,8 @@ def write_columns(path: PathLike, columns: Mapping[str, np.ndarray]) -> None:
     """
     path = Path(path)
     write = {".parquet": _write_parquet, ".tfrecord": _write_tfrecord}[_checked_suffix(path)]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with replacing(path) as temporary:
         write(temporary, columns)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _checked_suffix(path: Path) -> str:

@@ -6,7 +6,6 @@ its one endpoint is enough, hand it to `tdrec.Predictor` or `tdrec.ModelSplit` a
 """
 
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import tensorflow as tf
 
 from tdrec.distill.backend import require_tensorflow
 from tdrec.distill.model_split import ModelSplit, Trace
+from tdrec.runtime.files import replacing
 from tdrec.teachers.predictor import Predictor
 
 ROOMS = ("lower", "middle", "head")
@@ -168,12 +168,8 @@ def save_split(split: ModelSplit, path: str | os.PathLike[str], x: Any) -> None:
     }
     for name, (room, given) in rooms.items():
         archive.add_endpoint(name, room, [_specs(given)])
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with replacing(path) as temporary:
         archive.write_out(str(temporary), verbose=False)
-        os.replace(temporary, path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 class _SavedModel(keras.Layer):
