@@ -254,8 +254,8 @@ def test_datasets_are_joined_too(splits):
     sizes = []
     for x, y in joined:
         sizes.append(len(y))
-        found = x["teacher_targets"]["prediction"]
-        expected = numpy_trace(teacher.layers[0], x["inputs"]["features"])[2]
+        found = x.targets["prediction"]
+        expected = numpy_trace(teacher.layers[0], x.inputs["features"])[2]
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
     assert sizes == [16, 16, 8]
 
