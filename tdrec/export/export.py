@@ -1,9 +1,6 @@
 """A student as files to serve it from, each read again and compared with the student."""
 
-import importlib.util
 import json
-import os
-import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -17,16 +14,23 @@ import tensorflow as tf
 
 from tdrec.data import Vocabulary
 from tdrec.distill.backend import require_tensorflow
-from tdrec.export.formats import FORMATS, Arrays, ServedStudent, prediction, raw_type
+from tdrec.export.checked_rows import CheckedRows
+from tdrec.export.formats import FORMATS, Arrays, ServedStudent, prediction
+from tdrec.export.manifest import LAYOUT, MANIFEST, manifest
 from tdrec.export.model_cost import Comparison
+from tdrec.export.refusals import (
+    check_formats,
+    check_student,
+    check_target,
+    check_vocabularies,
+    checked_sample,
+    leave_out,
+)
+from tdrec.runtime.files import replacing
 from tdrec.runtime.quiet import quiet_stderr
 
 TOLERANCE = 1e-5
 """How far a file's predictions may be from the student's, absolutely or relatively."""
-
-_LAYOUT = "tdrec.export/1"
-_MANIFEST = "vocabularies.json"
-_CHECKED_ROWS = 64
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ class Export:
         packages = {"tdrec", "keras", "tensorflow"}
         packages.update(*(FORMATS[name].packages for name in self.files))
         return {
-            "format": _LAYOUT,
+            "format": LAYOUT,
             "files": {name: asdict(file) for name, file in self.files.items()},
             "comparison": self.comparison and self.comparison.to_dict(),
             "versions": {package: version(package) for package in sorted(packages)},
@@ -172,55 +176,27 @@ def export_student(
     """
     require_tensorflow("The export of a student", "save it as it is: student.save")
     target = Path(directory)
-    _check_formats(formats)
-    _check_target(target, overwrite)
-    _check_student(student)
-    arrays = _checked_sample(sample)
+    check_formats(formats)
+    check_target(target, overwrite)
+    check_student(student)
+    arrays = checked_sample(sample)
     served = ServedStudent.of(student, arrays, vocabularies or {})
-    _check_vocabularies(served)
-    rows = _Rows(arrays, served)
+    check_vocabularies(served)
+    rows = CheckedRows(arrays, served)
     expected = _expected(served, rows)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as scratch:
-        folder = Path(scratch) / "new"
+    with replacing(target) as folder:
         folder.mkdir()
         files = {name: _make(served, rows, expected, name, folder) for name in formats}
         export = Export(target, files, comparison)
         (folder / "report.md").write_text(export.to_markdown(), encoding="utf-8")
         _write_json(folder / "report.json", export.to_dict(), indent=1)
-        _write_json(folder / _MANIFEST, _manifest(served, export))
-        _move(folder, target, Path(scratch) / "old")
+        takes = {file.name: file.takes for file in files.values()}
+        _write_json(folder / MANIFEST, manifest(served, takes))
     return export
 
 
-class _Rows:
-    """The rows that every file is run on.
-
-    Attributes:
-        raw_values: The sample's first rows, then the very first again with one input unknown.
-        indices: The same looked up, then the very first with one index that stands for nothing.
-        valid_indices: The same, with 0 for what stands for nothing.
-    """
-
-    def __init__(self, sample: Arrays, served: ServedStudent) -> None:
-        vocabularies = served.vocabularies
-        self.raw_values = _with_unusual_values(sample, vocabularies)
-        known = {}
-        for name, values in self.raw_values.items():
-            if name in vocabularies:
-                known[name] = vocabularies[name].lookup(values)
-            else:
-                known[name] = _as_type(name, values, served.specs[name].dtype)
-                self.raw_values[name] = known[name]
-        self.indices = _with_unusual_indices(known, vocabularies)
-        self.valid_indices = dict(self.indices)
-        for name, vocabulary in vocabularies.items():
-            x = self.indices[name]
-            self.valid_indices[name] = np.where((x >= 0) & (x < vocabulary.size), x, np.int32(0))
-
-
 def _make(
-    served: ServedStudent, rows: _Rows, expected: np.ndarray, name: str, folder: Path
+    served: ServedStudent, rows: CheckedRows, expected: np.ndarray, name: str, folder: Path
 ) -> ExportedFile:
     """Writes one format, reads it again and compares its predictions."""
     form = FORMATS[name]
@@ -236,7 +212,7 @@ def _make(
         raise ValueError(
             f"The student {served.model.name!r} cannot be served in the format {name!r}. "
             f"Received: {type(error).__name__}: {str(error).strip()}. {form.remedy} "
-            f"{_leave_out(name)}"
+            f"{leave_out(name)}"
         ) from error
     if predictions.shape != expected.shape:
         found = f"shape {predictions.shape} instead of {expected.shape}"
@@ -248,13 +224,13 @@ def _make(
         raise ValueError(
             f"An exported file must predict what the student predicts, to {TOLERANCE:g}. "
             f"Received: {found} in the format {name!r}. Random steps at inference and half "
-            f"precision are the usual causes. {_leave_out(name)}"
+            f"precision are the usual causes. {leave_out(name)}"
         )
     size = sum(f.stat().st_size for f in (path, *path.rglob("*")) if f.is_file())
     return ExportedFile(form.file, form.about, size, float(np.abs(predictions - expected).max()))
 
 
-def _expected(served: ServedStudent, rows: _Rows) -> np.ndarray:
+def _expected(served: ServedStudent, rows: CheckedRows) -> np.ndarray:
     try:
         return prediction(served.model, rows.valid_indices)
     except tf.errors.InvalidArgumentError as error:
@@ -264,175 +240,6 @@ def _expected(served: ServedStudent, rows: _Rows) -> np.ndarray:
             f"Received: vocabularies of {sizes} indices: {error.message}. "
             "Pass the vocabularies that it was trained with."
         ) from error
-
-
-def _manifest(served: ServedStudent, export: Export) -> dict[str, Any]:
-    """What a client must know to make the inputs of the files."""
-    inputs: dict[str, dict[str, Any]] = {}
-    for name, spec in served.specs.items():
-        inputs[name] = {"shape": spec.shape.as_list(), "dtype": spec.dtype.name}
-        if name in served.vocabularies:
-            inputs[name]["raw_dtype"] = served.raw_specs[name].dtype.name
-            inputs[name]["valid_indices"] = [0, served.vocabularies[name].size - 1]
-            inputs[name]["unknown_index"] = 0
-    return {
-        "format": _LAYOUT,
-        "about": "The first value of a vocabulary has index 1, the next 2, and so on.",
-        "files": {file.name: file.takes for file in export.files.values()},
-        "inputs": inputs,
-        "vocabularies": {name: v.to_list() for name, v in served.vocabularies.items()},
-    }
-
-
-def _as_type(name: str, values: np.ndarray, dtype: tf.DType) -> np.ndarray:
-    """An input without a vocabulary in the type of the student's input."""
-    if values.dtype.kind not in "iufb":
-        raise ValueError(
-            "An input that has no vocabulary holds numbers. "
-            f"Received: {name!r} of type {values.dtype}. Give its vocabulary: "
-            f"vocabularies={{{name!r}: Vocabulary.fit(values)}}."
-        )
-    return values.astype(dtype.as_numpy_dtype)
-
-
-def _check_student(student: keras.Model) -> None:
-    if not isinstance(student, keras.Model):
-        raise TypeError(f"`student` must be a keras.Model. Received: {student!r}.")
-    if not student.built:
-        raise ValueError(
-            "A student is exported once it has weights. "
-            f"Received: {student.name!r}, not built. Call it on a batch first."
-        )
-
-
-def _checked_sample(sample: Mapping[str, Any]) -> Arrays:
-    if not isinstance(sample, Mapping):
-        raise TypeError(
-            f"`sample` must be a dict of arrays by the name of the input. Received: {sample!r}."
-        )
-    arrays = {name: np.asarray(values) for name, values in sample.items()}
-    rows = {name: len(values) if values.ndim else 0 for name, values in arrays.items()}
-    if len(set(rows.values())) != 1 or not all(rows.values()):
-        raise ValueError(
-            f"`sample` must have as many rows for each input, at least one. Received: {rows}."
-        )
-    return arrays
-
-
-def _check_vocabularies(served: ServedStudent) -> None:
-    for name, vocabulary in served.vocabularies.items():
-        if name not in served.specs:
-            raise ValueError(
-                f"A vocabulary is that of an input of the student: {sorted(served.specs)}. "
-                f"Received: a vocabulary of {name!r}."
-            )
-        if not isinstance(vocabulary, Vocabulary):
-            raise TypeError(
-                f"`vocabularies` holds values of type tdrec.data.Vocabulary. "
-                f"Received: {vocabulary!r} for {name!r}."
-            )
-        if not vocabulary.values:
-            raise ValueError(
-                f"A vocabulary to export has at least one value. Received: none for {name!r}."
-            )
-        ids = [value for value in vocabulary.values if isinstance(value, int)]
-        if ids and not -(2**63) <= min(ids) <= max(ids) < 2**63:
-            raise ValueError(
-                "The ids of a vocabulary to export fit into 64 bits with a sign. "
-                f"Received: {min(ids)} to {max(ids)} for {name!r}. Use strings instead."
-            )
-
-
-def _with_unusual_values(raw: Arrays, vocabularies: Mapping[str, Vocabulary]) -> Arrays:
-    """The first rows, then the very first again with one input unknown, or known at an end."""
-    cases: list[tuple[str, Any]] = []
-    for name, vocabulary in vocabularies.items():
-        first, last = vocabulary.values[0], vocabulary.values[-1]
-        unusual = ("", f"{last}?") if isinstance(last, str) else (-1, 0, 2**40, -(2**63), 2**63 - 1)
-        cases += [(name, value) for value in (first, last, *unusual)]
-    rows = {}
-    for name, values in raw.items():
-        rows[name] = np.concatenate([values[:_CHECKED_ROWS], *[values[:1]] * len(cases)])
-        if name in vocabularies:
-            vocabularies[name].lookup(values[:1])  # refuses values of another kind
-            text = raw_type(vocabularies[name]) == tf.string
-            rows[name] = rows[name].astype(object if text else np.int64)
-    for row, (name, value) in enumerate(reversed(cases), start=1):
-        rows[name][-row] = value
-    return rows
-
-
-def _with_unusual_indices(indices: Arrays, vocabularies: Mapping[str, Vocabulary]) -> Arrays:
-    """The rows, then the first again with one input an index that stands for nothing."""
-    cases = [
-        (name, index)
-        for name, vocabulary in vocabularies.items()
-        for index in (-1, vocabulary.size, 2**31 - 1, -(2**31))
-    ]
-    rows = {
-        name: np.concatenate([values, *[values[:1]] * len(cases)])
-        for name, values in indices.items()
-    }
-    for row, (name, index) in enumerate(reversed(cases), start=1):
-        rows[name][-row] = index
-    return rows
-
-
-def _check_formats(formats: Sequence[str]) -> None:
-    if (
-        isinstance(formats, str)
-        or not formats
-        or not set(formats) <= set(FORMATS)
-        or len(set(formats)) < len(formats)
-    ):
-        raise ValueError(
-            f"`formats` must be a list of different ones of {tuple(FORMATS)}. "
-            f"Received: {formats!r}."
-        )
-    for name in formats:
-        packages = FORMATS[name].packages
-        missing = [p for p in packages if importlib.util.find_spec(p.replace("-", "_")) is None]
-        if missing:
-            raise ImportError(
-                f"The format {name!r} needs {', '.join(packages)}. Missing: {', '.join(missing)}. "
-                f'Install: pip install "tdrec[export]". {_leave_out(name)}'
-            )
-
-
-def _leave_out(name: str) -> str:
-    return f"Or leave the format out: formats={tuple(other for other in FORMATS if other != name)}."
-
-
-def _check_target(target: Path, overwrite: bool) -> None:
-    if not os.path.lexists(target):
-        return
-    if not overwrite:
-        raise FileExistsError(
-            f"A student is exported to a new folder. Received: {str(target)!r}, which exists. "
-            "Name another, or pass overwrite=True to replace an earlier export."
-        )
-    try:
-        found = json.loads((target / _MANIFEST).read_text(encoding="utf-8")).get("format")
-    except (OSError, ValueError, AttributeError):
-        found = None
-    if found != _LAYOUT or target.is_symlink():
-        raise FileExistsError(
-            "Only the folder of an earlier export is replaced, to lose nothing else. "
-            f"Received: {str(target)!r}, which is something else. Name another folder."
-        )
-
-
-def _move(folder: Path, target: Path, old: Path) -> None:
-    """Puts `folder` in the place of `target`, whose content goes to `old`."""
-    replaced = target.exists()
-    if replaced:
-        os.replace(target, old)
-    try:
-        os.replace(folder, target)
-    except OSError:
-        if replaced:
-            os.replace(old, target)
-        raise
 
 
 def _write_json(path: Path, value: Any, indent: int | None = None) -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from keras import ops
 
 import tdrec
+from small_student import SMALL, small_student
 from tdrec.data import FeatureEncoder, Vocabulary, simulate
 from tdrec.models.rating_mlp import HIGH, LOW, rating_mlp
 
@@ -103,15 +104,6 @@ def serve(exported):
         return signature(**{n: tf.constant(v) for n, v in x.items()})["prediction"].numpy()
 
     return run
-
-
-def small_student(size=3):
-    user = keras.Input((), dtype="int32", name="user")
-    x = keras.layers.Embedding(size, 2, embeddings_initializer="normal")(user)
-    return keras.Model({"user": user}, keras.layers.Dense(1)(x), name="small")
-
-
-SMALL = {"sample": {"user": [5, 6]}, "vocabularies": {"user": Vocabulary((5, 6))}}
 
 
 def test_the_folder_has_all_files_and_nothing_is_left_over(exported):
@@ -339,24 +331,6 @@ def test_an_existing_folder_is_replaced_on_request_only(tmp_path):
     assert list(tmp_path.iterdir()) == [target]
 
 
-@pytest.mark.parametrize("kind", ["folder", "empty", "file", "link"])
-def test_what_is_no_export_is_never_replaced(tmp_path, kind):
-    target = tmp_path / "out"
-    if kind in ("folder", "empty"):
-        target.mkdir()
-    if kind == "folder":
-        (target / "vocabularies.json").write_text('{"thesis": 1}')
-    if kind == "file":
-        target.write_text("thesis")
-    if kind == "link":
-        tdrec.export_student(small_student(), tmp_path / "real", formats=["keras"], **SMALL)
-        target.symlink_to(tmp_path / "real")
-    before = sorted(path.name for path in tmp_path.rglob("*"))
-    with pytest.raises(FileExistsError, match="Only the folder of an earlier export is replaced"):
-        tdrec.export_student(small_student(), target, formats=["keras"], overwrite=True, **SMALL)
-    assert sorted(path.name for path in tmp_path.rglob("*")) == before
-
-
 @keras.saving.register_keras_serializable("test_export")
 class Noisy(keras.layers.Layer):
     """Never predicts the same twice."""
@@ -424,65 +398,6 @@ def test_a_vocabulary_that_the_student_has_no_rows_for(tmp_path):
         tdrec.export_student(
             small_student(), tmp_path / "out", {"user": [5]}, vocabularies=vocabularies
         )
-    assert not list(tmp_path.iterdir())
-
-
-def test_missing_packages_are_named_before_any_work(tmp_path, monkeypatch):
-    found = tdrec.export.export.importlib.util.find_spec
-    monkeypatch.setattr(
-        "importlib.util.find_spec", lambda name: None if name == "tf2onnx" else found(name)
-    )
-    with pytest.raises(ImportError) as caught:
-        tdrec.export_student(small_student(), tmp_path / "out", **SMALL)
-    assert 'Missing: tf2onnx. Install: pip install "tdrec[export]".' in str(caught.value)
-    assert "formats=('keras', 'savedmodel', 'litert')" in str(caught.value)
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize(
-    "error, message, changes",
-    [
-        (ValueError, "`formats` must be .* Received: 'onnx'", {"formats": "onnx"}),
-        (ValueError, "`formats` must be .* Received: \\['pmml'\\]", {"formats": ["pmml"]}),
-        (ValueError, "`formats` must be .* Received: \\[\\]", {"formats": []}),
-        (ValueError, "`formats` must be", {"formats": ["keras", "keras"]}),
-        (TypeError, "`student` must be a keras.Model. Received: 3", {"student": 3}),
-        (ValueError, "not built. Call it", {"student": keras.Sequential([keras.layers.Dense(1)])}),
-        (TypeError, "`sample` must be a dict of arrays", {"sample": [5, 6]}),
-        (ValueError, "at least one. Received: {'user': 0}", {"sample": {"user": []}}),
-        (ValueError, "must have the student's inputs \\['user'\\]", {"sample": {"movie": [1]}}),
-        (ValueError, "holds integers. Received: <U1", {"sample": {"user": ["a"]}}),
-        (
-            ValueError,
-            "of an input of the student: \\['user'\\]. Received: a vocabulary of 'movie'",
-            {"vocabularies": {"movie": Vocabulary((5, 6))}},
-        ),
-        (
-            TypeError,
-            "of type tdrec.data.Vocabulary. Received: \\[5\\]",
-            {"vocabularies": {"user": [5]}},
-        ),
-        (
-            ValueError,
-            "at least one value. Received: none",
-            {"vocabularies": {"user": Vocabulary(())}},
-        ),
-        (
-            ValueError,
-            "fit into 64 bits with a sign. Received: 5 to 9223372036854775808 for 'user'",
-            {"vocabularies": {"user": Vocabulary((5, 2**63))}},
-        ),
-        (
-            ValueError,
-            "holds numbers. Received: 'user' of type <U1. Give its vocabulary",
-            {"sample": {"user": ["a"]}, "vocabularies": None},
-        ),
-    ],
-)
-def test_bad_arguments_are_refused_before_work(tmp_path, error, message, changes):
-    arguments = {"student": small_student(), **SMALL, **changes}
-    with pytest.raises(error, match=message):
-        tdrec.export_student(directory=tmp_path / "out", **arguments)
     assert not list(tmp_path.iterdir())
 
 
