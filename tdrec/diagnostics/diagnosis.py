@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tdrec.diagnostics import checks
+from tdrec.diagnostics import state_checks, training_checks, value_checks
 from tdrec.diagnostics.cka import cka_table
 from tdrec.diagnostics.embedding_ids import watched_ids
 from tdrec.diagnostics.finding import FAIL, STATUSES, WARN, Finding
@@ -16,6 +16,7 @@ from tdrec.diagnostics.states import States, hidden_states
 from tdrec.diagnostics.teacher_verdict import (
     check_scratch,
     check_teacher,
+    columns,
     constant_prediction,
     row_losses,
 )
@@ -88,13 +89,13 @@ def diagnose(
 ) -> Diagnosis:
     """Answers what one asks before distilling: will it help, is all sound, what does it cost?
 
-    The checks, by name: `data` and `ids` (NaN; ids without a row in their table), `outputs` (NaN in
-    states and predictions); these three end the diagnosis where they fail. Then `range`, `scale`
-    and `units` (predictions against labels, the student's states against the teacher's),
-    `gradients` (of each loss), `teacher` and `scratch` (is the teacher better than a student
-    trained without it, and that one better than a constant?), `training` and `messages` (after a
-    few steps), `alignment` (CKA) and `cost`. Their thresholds are constants of
-    `tdrec.diagnostics.checks`.
+    The checks, by name: `data` and `ids` (NaN; ids without a row in their table), `shapes` (labels
+    that do not belong to the predictions), `outputs` (NaN in states and predictions); these four
+    end the diagnosis where they fail. Then `range`, `scale` and `units` (predictions against
+    labels, the student's states against the teacher's), `gradients` (of each loss), `teacher` and
+    `scratch` (is the teacher better than a student trained without it, and that one better than a
+    constant?), `training` and `messages` (after a few steps), `alignment` (CKA) and `cost`. Their
+    thresholds are constants of the modules of the checks, with their reasons.
 
     Weights, optimizer and random states of the distiller, the student and the method are afterwards
     what they were, to the bit; layers that had not been built are built.
@@ -144,7 +145,7 @@ def diagnose(
             raise ValueError(f"`{name}` must be at least {least}. Received: {value!r}.")
     train, judged, found = _training_and_validation(data, validation)
     training = {"batch_size": batch_size or found, "seed": seed}
-    findings = [checks.check_rows({**_named(train), **_named(judged, "validation ")})]
+    findings = [value_checks.check_rows({**_named(train), **_named(judged, "validation ")})]
     if findings[0].status == FAIL:
         return Diagnosis(tuple(findings))
     with restored(distiller.student.layers, (distiller.method,)):
@@ -153,14 +154,19 @@ def diagnose(
             distiller(_take(seen[0], slice(1)))  # builds what is not built yet
             student, teacher = hidden_states(distiller, seen[0])
         outputs = {"student": student, "teacher": teacher}
-        findings += [*checks.check_ids(ids, len(_first(seen))), checks.check_finite(outputs)]
+        labels = _distilled(seen[1], distiller)
+        findings += [
+            *value_checks.check_ids(ids, len(_first(seen))),
+            *value_checks.check_shapes(student.get("prediction"), labels, len(train) > 2),
+            value_checks.check_finite(outputs),
+        ]
         if any(finding.status == FAIL for finding in findings):
             return Diagnosis(tuple(findings))
         norms = gradient_norms(distiller, _spaced(train, training["batch_size"]))
         findings += [
-            *checks.check_range(_each(outputs, "prediction"), _distilled(seen[1], distiller)),
-            *checks.check_states(student, teacher),
-            *checks.check_gradients(norms),
+            *value_checks.check_range(_each(outputs, "prediction"), labels),
+            *state_checks.check_states(student, teacher),
+            *training_checks.check_gradients(norms),
         ]
         if scratch is None:
             with trial(distiller, Scratch(), train, steps=scratch_steps, **training):
@@ -180,10 +186,10 @@ def diagnose(
             if "message" in states
         }
         findings += [
-            checks.check_training(result.loss, steps),
-            *checks.check_messages(messages),
-            *checks.check_alignment(cka_table(_hidden(now[0]), _hidden(now[1]))),
-            checks.check_cost(
+            training_checks.check_training(result.loss, steps),
+            *state_checks.check_messages(messages),
+            *state_checks.check_alignment(cka_table(_hidden(now[0]), _hidden(now[1]))),
+            training_checks.check_cost(
                 _costs(distiller, result, teacher, len(_first(train)), epochs, **training)
             ),
         ]
@@ -203,6 +209,7 @@ def _judge(distiller: Distiller, train: tuple, judged: tuple, own: Any) -> list[
                 "Name the one to distil: split_model(..., output=KEY).",
             )
         ]
+    own, its = columns(own), None if its is None else columns(its)
     predictions = {"scratch": own}
     if its is not None and its.shape == own.shape:
         predictions["teacher"] = its

@@ -13,6 +13,36 @@ SURE = 2.0
 """Standard errors beyond which a difference counts as shown."""
 
 
+def columns(values: ArrayLike) -> NDArray[Any]:
+    """Labels or predictions with an axis for the outputs: `(rows,)` becomes `(rows, 1)`.
+
+    Args:
+        values: Shape `(rows, ...)`.
+    """
+    array = np.asarray(values)
+    return array[:, None] if array.ndim == 1 else array
+
+
+def belong_together(labels: ArrayLike, prediction: ArrayLike) -> bool:
+    """Whether a loss compares each row's labels with that row's prediction and with no other.
+
+    Args:
+        labels: Shape `(rows, ...)`.
+        prediction: Shape `(rows, ...)`.
+
+    Returns:
+        True where a label is as large as a prediction, and where it is the number of one of the
+        classes that the prediction's last axis holds.
+    """
+    labels, prediction = columns(labels), columns(prediction)
+    if labels.shape == prediction.shape:
+        return True
+    *lead, classes = prediction.shape
+    if labels.shape not in ((*lead, 1), tuple(lead)):
+        return False
+    return bool(np.isin(labels, np.arange(classes)).all())
+
+
 def row_losses(loss: Any, labels: ArrayLike, prediction: ArrayLike) -> NDArray[np.float64]:
     """A Keras loss of each row, not averaged.
 
@@ -29,11 +59,15 @@ def row_losses(loss: Any, labels: ArrayLike, prediction: ArrayLike) -> NDArray[n
         >>> row_losses("mse", [[1.0], [2.0]], [[1.0], [4.0]])
         array([0., 4.])
     """
-    prediction, labels = np.asarray(prediction, np.float32), np.asarray(labels)
+    prediction, labels = columns(prediction), np.asarray(labels)
     if labels.ndim == prediction.ndim - 1 and prediction.shape[-1] == 1:
         labels = labels[..., None]  # as Keras itself does for labels of shape (rows,)
+    rows = tuple(ops.convert_to_tensor(values, "float32") for values in (labels, prediction))
     found = keras.losses.get(loss)
-    values = (found.call if isinstance(found, keras.losses.Loss) else found)(labels, prediction)
+    call = found.call if isinstance(found, keras.losses.Loss) else found
+    values = call(*rows)
+    if len(values.shape) == 0:  # of a function that takes the mean itself: each row is then a batch
+        values = ops.vectorized_map(lambda row: call(row[0][None], row[1][None]), rows)
     values = ops.convert_to_numpy(values).astype(np.float64)
     return values.reshape(len(values), -1).mean(axis=1)
 

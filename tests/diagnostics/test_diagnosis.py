@@ -1,4 +1,5 @@
 import json
+import math
 
 import keras
 import numpy as np
@@ -97,7 +98,9 @@ def test_a_teacher_of_shuffled_labels_is_worse_than_no_teacher():
     assert diagnosis.status == FAIL
 
 
-@pytest.mark.parametrize("method", [talking, lambda: FeatureDistillation(1.0, 6, 8)])
+@pytest.mark.parametrize(
+    "method", [talking, lambda: FeatureDistillation(message_dim=6, hidden_dim=8)]
+)
 def test_a_collapsed_encoder(method):
     distiller, data = patient(method())
     output = distiller.method.teacher_encoder.body.layers[-1]
@@ -196,18 +199,84 @@ def test_without_a_teacher_the_student_alone_is_looked_at():
     assert {"scratch", "units", "training", "cost"} <= set(found)
 
 
-def test_classes_are_compared_by_their_loss():
+@pytest.mark.parametrize("labels_shape", [(), (1,)])
+def test_classes_are_compared_by_their_loss(labels_shape):
     student, teacher = small_models.student_and_teacher(outputs=3)
     distiller = Distiller(student, teacher, LabelDistillation(task="classes"))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     distiller.compile("adam", loss=loss, run_eagerly=True)
     x, _ = small_models.inputs_and_ratings(200)
-    labels = np.argmax(teacher(x).prediction, axis=-1)
+    labels = np.argmax(teacher(x).prediction, axis=-1).reshape(200, *labels_shape)
     (finding,) = diagnose(distiller, (x, labels), **QUICK).of("teacher")
     logits = teacher(x[180:]).prediction
     expected = keras.losses.sparse_categorical_crossentropy(labels[180:], logits, from_logits=True)
     assert finding.figures["teacher"] == pytest.approx(float(np.mean(expected)), rel=1e-5)
     assert finding.status == OK
+
+
+def shaped(split_width, shape, seed):
+    """A split whose prediction of a row has that shape: () is one number, without an axis."""
+    model = small_models.small_model(*split_width, seed, outputs=math.prod(shape))
+    output = keras.layers.Reshape(shape)(model.output)
+    return split_model(keras.Model(model.input, output), "low", "high")
+
+
+def numpy_task_gradient(model, x, labels, weight):
+    """Length of the gradient of the mean squared error for the weights of "low" and "high"."""
+    low, high, prediction = small_models.numpy_trace(model, x)
+    error = 2 * (prediction.reshape(labels.shape) - labels) * weight[:, None] / labels.size
+    at_high = error @ model.get_layer("out").kernel.numpy().T * (1 - high**2)
+    at_low = at_high @ model.get_layer("high").kernel.numpy().T * (1 - low**2)
+    gradients = [low.T @ at_high, at_high.sum(axis=0), x.T @ at_low, at_low.sum(axis=0)]
+    return np.sqrt(sum(np.square(gradient).sum() for gradient in gradients))
+
+
+VALUES = [((), ()), ((), (1,)), ((1,), ()), ((1,), (1,)), ((3,), (3,))]
+
+
+@pytest.mark.parametrize(("teachers", "labels"), VALUES)
+@pytest.mark.parametrize("students", [(), (1,), (3,)])
+def test_predictions_and_labels_of_every_shape(students, teachers, labels):
+    student, teacher = shaped((5, 4), students, 0), shaped((7, 6), teachers, 50)
+    distiller = Distiller(student, teacher, FeatureDistillation(message_dim=6, hidden_dim=8))
+    distiller.compile(keras.optimizers.Adam(0.05), loss="mse", run_eagerly=True)
+    x, noise = small_models.inputs_and_ratings(200, outputs=math.prod(labels))
+    y = np.array(teacher(x).prediction).reshape(200, *labels) + 0.1 * noise.reshape(200, *labels)
+    weight = np.linspace(0.5, 1.5, 200).astype("float32")
+    if math.prod(students) != math.prod(labels):
+        (finding,) = diagnose(distiller, (x, y, weight), **QUICK).of("shapes")
+        assert finding.status == FAIL
+        return
+    diagnosis = diagnose(distiller, (x, y, weight), **QUICK, scratch=lambda x: 0.5 * student(x)[2])
+
+    flat = y.reshape(200, -1)
+    its, own = (np.array(split(x).prediction).reshape(200, -1) for split in (teacher, student))
+    constant = flat[:180].mean(axis=0)
+    losses = {
+        who: np.square(prediction - flat)[180:].mean(axis=1)
+        for who, prediction in (("teacher", its), ("scratch", 0.5 * own), ("constant", constant))
+    }
+    (finding,) = diagnosis.of("teacher")
+    for who, values in losses.items():
+        mean = np.average(values, weights=weight[180:])
+        assert finding.figures[who] == pytest.approx(mean, rel=1e-4), who
+    gained = losses["teacher"] - losses["scratch"]
+    share = weight[180:] / weight[180:].sum()
+    error = np.sqrt(np.sum(np.square(share * (gained - share @ gained))))
+    assert finding.figures["difference"] == pytest.approx(share @ gained, rel=1e-4)
+    assert finding.figures["standard_error"] == pytest.approx(error, rel=1e-4)
+    (ranges,) = diagnosis.of("range")
+    for name, values in (("student", own), ("teacher", its), ("labels", flat)):
+        expected = [values[:180].min(), values[:180].max()]
+        assert ranges.figures[name] == pytest.approx(expected, rel=1e-4)
+    (gradients,) = diagnosis.of("gradients")
+    batch = np.linspace(0, 179, QUICK["batch_size"]).astype(int)
+    lost = students == labels == ()  # Keras weighs the mean
+    seen = np.full(len(batch), weight[batch].mean()) if lost else weight[batch]
+    expected = numpy_task_gradient(student.layers[0], x[batch], flat[batch], seen)
+    assert gradients.figures["norms"]["task_loss"] == pytest.approx(expected, rel=1e-4)
+    assert [finding.status for finding in diagnosis.of("shapes")] == ([WARN] if lost else [])
+    assert diagnosis.of("training")[0].status == OK
 
 
 def test_several_outputs_of_which_none_is_named():
@@ -222,7 +291,7 @@ def test_several_outputs_of_which_none_is_named():
     for output, checked in ((None, WARN), ("a", OK)):
         split = split_model(model(4), "low", "high", output=output)
         its = split_model(model(5), "low", "high", output=output)
-        distiller = Distiller(split, its, FeatureDistillation(1.0, 6, 8))
+        distiller = Distiller(split, its, FeatureDistillation(message_dim=6, hidden_dim=8))
         distiller.compile("adam", loss={"a": "mse", "b": "mae"}, run_eagerly=True)
         labels = {"a": np.array(its(x).prediction["a"]), "b": y}
         diagnosis = diagnose(distiller, (x, labels), steps=3, scratch_steps=3)

@@ -4,19 +4,31 @@ import pytest
 
 from tdrec.diagnostics.finding import FAIL, OK, WARN
 from tdrec.diagnostics.teacher_verdict import (
+    belong_together,
     check_scratch,
     check_teacher,
+    columns,
     compare,
     constant_prediction,
     row_losses,
 )
 
 
-def test_losses_of_rows():
-    labels, prediction = np.array([1.0, 2.0, 3.0]), np.array([[1.0], [4.0], [2.5]])
-    for loss in ("mse", keras.losses.MeanSquaredError(), keras.losses.mean_squared_error):
-        np.testing.assert_allclose(row_losses(loss, labels, prediction), [0, 4, 0.25])
-        np.testing.assert_allclose(row_losses(loss, labels[:, None], prediction), [0, 4, 0.25])
+def mean_of_all(labels, prediction):
+    return keras.ops.mean(keras.ops.square(labels - prediction))
+
+
+@pytest.mark.parametrize("labels_shape", [(3,), (3, 1)])
+@pytest.mark.parametrize("shape", [(3,), (3, 1)])
+@pytest.mark.parametrize(
+    "loss",
+    ["mse", keras.losses.MeanSquaredError(), keras.losses.mean_squared_error, mean_of_all],
+    ids=str,
+)
+def test_losses_of_rows(loss, shape, labels_shape):
+    labels = np.reshape([1.0, 2.0, 3.0], labels_shape)
+    prediction = np.reshape([1.0, 4.0, 2.5], shape)
+    np.testing.assert_allclose(row_losses(loss, labels, prediction), [0, 4, 0.25])
 
 
 def test_losses_of_rows_of_several_values_are_means():
@@ -24,6 +36,32 @@ def test_losses_of_rows_of_several_values_are_means():
     np.testing.assert_allclose(
         row_losses("mae", labels, labels + np.array([[[1.0]], [[3.0]]])), [1, 3]
     )
+
+
+@pytest.mark.parametrize(
+    ("labels", "prediction", "expected"),
+    [
+        (np.zeros(5), np.zeros(5), True),
+        (np.zeros(5), np.zeros((5, 1)), True),
+        (np.zeros((5, 1)), np.zeros(5), True),
+        (np.zeros((5, 3)), np.zeros((5, 3)), True),
+        (np.array([0, 2, 1]), np.zeros((3, 3)), True),
+        (np.array([[0.0], [2.0], [1.0]]), np.zeros((3, 3)), True),
+        (np.zeros((5, 7)), np.zeros((5, 7, 3)), True),
+        (np.array([0, 3, 1]), np.zeros((3, 3)), False),
+        (np.array([0.5, 0.0, 1.0]), np.zeros((3, 3)), False),
+        (np.zeros((5, 3)), np.zeros(5), False),
+        (np.zeros((5, 3)), np.zeros((5, 1)), False),
+        (np.zeros((3, 3)), np.zeros(3), False),
+    ],
+)
+def test_which_labels_belong_to_predictions(labels, prediction, expected):
+    assert belong_together(labels, prediction) is expected
+
+
+def test_rows_of_one_number_get_an_axis():
+    np.testing.assert_array_equal(columns([1, 2]), [[1], [2]])
+    assert columns(np.zeros((2, 1))).shape == (2, 1)
 
 
 def entropy(share):
@@ -40,8 +78,9 @@ def entropy(share):
     ],
 )
 def test_the_constant_fits_values_logits_and_probabilities(loss, labels, expected):
-    constant = constant_prediction(loss, labels, np.zeros((7, 1), "float32"))
-    np.testing.assert_allclose(constant, [[expected]], rtol=1e-5)
+    for shape in ((7, 1), (7,)):
+        constant = constant_prediction(loss, labels, np.zeros(shape, "float32"))
+        np.testing.assert_allclose(constant, np.full((1, *shape[1:]), expected), rtol=1e-5)
 
 
 @pytest.mark.parametrize("from_logits", [False, True])
