@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from tdrec.cli.genres import check_genres, check_validation_rows, find_genres
 from tdrec.cli.options import AUTO, Options, UsageError
-from tdrec.data import Ratings, check_source, load, resolve_source, split_by_time
+from tdrec.data import Ratings, check_source, load, resolve_source
 from tdrec.data.images import check_image_source
 from tdrec.studies.arm import METHODS, Arm
-from tdrec.studies.config import VALIDATION_FRACTION, Config
+from tdrec.studies.config import Config
 from tdrec.studies.plan import Plan, Study, arms_of, find, make_plan
 from tdrec.studies.task import Task
 from tdrec.studies.tuned_values import DEFAULT, TunedValues, read_tuned_values
@@ -18,19 +19,6 @@ from tdrec.tasks.image import ImageTask, checkpoint_hash
 from tdrec.tasks.images.config import LABELS
 from tdrec.tasks.images.config import PRESETS as IMAGE_PRESETS
 from tdrec.tasks.ratings.config import PRESETS, RatingConfig
-
-KNOWN_GENRES = (
-    *("Action", "Adventure", "Animation", "Children", "Children's", "Comedy", "Crime"),
-    *("Documentary", "Drama", "Fantasy", "Film-Noir", "Horror", "IMAX", "Musical", "Mystery"),
-    *("Romance", "Sci-Fi", "Thriller", "Unknown", "War", "Western", "unknown"),
-)
-"""The genres of all MovieLens data sets: any other word is refused before data are looked for."""
-
-MIN_TEST_ROWS = 20
-"""Evaluation rows below which a genre's RMSE says nothing."""
-
-DENSE_TEST_ROWS = 500
-"""`--genre=all` takes the genres with more evaluation rows than this, as the paper does."""
 
 TITLES = {
     "genre": "Students by genre: what distillation gave",
@@ -269,57 +257,6 @@ def _refuse(options: Options, what: str, *names: str) -> None:
         raise UsageError(f"{what} have no --{flags}. Leave it out.")
 
 
-def check_genres(text: str) -> None:
-    """Refuses what is no genre of any MovieLens data set."""
-    for name in () if text in ("all", "top8") else _listed(text):
-        if name not in KNOWN_GENRES:
-            raise UsageError(
-                f"--genre must name {', '.join(KNOWN_GENRES)}, 'top8' or 'all'. Received: {name!r}."
-            )
-
-
-def find_genres(text: str, ratings: Ratings) -> tuple[str, ...]:
-    """The genres that were asked for, in the order of their training rows."""
-    holdout = split_by_time(ratings)
-    train, test = holdout.train.genre_counts(), holdout.test.genre_counts()
-    by_density = sorted(train, key=lambda g: (-train[g], g))
-    if text in ("all", "top8"):
-        dense = [g for g in by_density if test[g] > DENSE_TEST_ROWS]
-        names = dense[:8] if text == "top8" else dense
-        if not names:
-            raise UsageError(
-                f"--genre={text} takes genres with more than {DENSE_TEST_ROWS} evaluation rows. "
-                f"Received: data whose largest has {max(test.values())}. Name the genres."
-            )
-        return tuple(names)
-    asked = _listed(text)
-    for name in asked:
-        if name not in test:
-            raise UsageError(
-                f"--genre must name {', '.join(by_density)}, 'top8' or 'all'. Received: {name!r}."
-            )
-        if test[name] < MIN_TEST_ROWS or not train[name]:
-            usable = [g for g in by_density if test[g] >= MIN_TEST_ROWS and train[g]]
-            raise UsageError(
-                f"A genre needs {MIN_TEST_ROWS} evaluation rows and a training row. Received: "
-                f"{name!r} with {test[name]} and {train[name]}. Large enough: {', '.join(usable)}."
-            )
-    return tuple(g for g in by_density if g in asked)
-
-
-def check_validation_rows(genres: Sequence[str], ratings: Ratings) -> None:
-    """Refuses to choose a method for a genre on too few rows."""
-    earlier = split_by_time(split_by_time(ratings).train, VALIDATION_FRACTION)
-    train, validation = earlier.train.genre_counts(), earlier.test.genre_counts()
-    for genre in genres:
-        if validation[genre] < MIN_TEST_ROWS or not train[genre]:
-            raise UsageError(
-                f"--method=auto needs {MIN_TEST_ROWS} validation rows of a genre, and training "
-                f"rows before them. Received: {genre!r} with {validation[genre]} and "
-                f"{train[genre]}. Name a method."
-            )
-
-
 def check_td(config: Config, arguments: Mapping[str, Mapping[str, float]]) -> None:
     """Refuses TD without a loss of its own."""
     found = {**config.arguments("td"), **arguments.get("td", {})}
@@ -350,7 +287,3 @@ def _widened(config: Any) -> RatingConfig:
     teacher = config.teacher.model
     wide = replace(config.student, id_dim=teacher.id_dim, text_dim=teacher.text_dim)
     return replace(config, student=wide)
-
-
-def _listed(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())

@@ -4,10 +4,10 @@ from dataclasses import asdict
 
 import pytest
 
-from tdrec.cli import plans
+from tdrec.cli import genres, plans
 from tdrec.cli.options import UsageError, read_options
-from tdrec.cli.plans import Request, find_genres
-from tdrec.data import DataError, load, split_by_time
+from tdrec.cli.plans import Request
+from tdrec.data import DataError, split_by_time
 from tdrec.studies.plan import FOLDER
 from tdrec.studies.tuned_values import read_tuned_values
 from tdrec.tasks.image import ImageTask, checkpoint_hash
@@ -95,8 +95,7 @@ def test_tuned_values_of_other_data_are_refused(request_of, tuned_file):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--genre=Golf"], "--genre must name"),
-        (["--genre=IMAX"], "--genre must name .*Received: 'IMAX'"),
+        (["--genre=Golf", "--data=/no/such/folder"], "--genre must name .*Received: 'Golf'"),
         (["--genre=top8"], "more than 500 evaluation rows"),
         (["--message_weight=0", "--state_weight=0", "--rounds=0"], "td must keep at least one"),
         (["--data=/no/such/folder"], "no path on this machine"),
@@ -147,15 +146,6 @@ def test_a_study_takes_some_of_its_arms(request_of):
         request_of("table5", "--genre=War", "--method=ld", "--trials=0", door="study")
 
 
-def test_the_densest_genres_of_simulated_data():
-    ratings = load("simulated")
-    dense = find_genres("all", ratings)
-    parts = split_by_time(ratings)
-    test, train = parts.test.genre_counts(), parts.train.genre_counts()
-    assert set(dense) == {genre for genre in test if test[genre] > 500}
-    assert find_genres("top8", ratings) == tuple(sorted(dense, key=lambda g: -train[g])[:8])
-
-
 @pytest.mark.parametrize(
     ("arguments", "door", "message"),
     [
@@ -174,27 +164,11 @@ def test_flags_that_do_not_belong_together(request_of, arguments, door, message)
         request_of(*arguments, door=door)
 
 
-def test_a_genre_that_is_too_small_is_refused_with_those_that_are_not(request_of, ratings):
-    counts = split_by_time(ratings).test.genre_counts()
-    small = min(counts, key=counts.get)
-    assert counts[small] < plans.MIN_TEST_ROWS
-    with pytest.raises(UsageError, match=f"'{small}' with {counts[small]} and .*Drama"):
-        request_of(f"--genre=Drama,{small}")
-
-
-def test_auto_needs_validation_rows(request_of, ratings, monkeypatch):
-    monkeypatch.setattr(plans, "VALIDATION_FRACTION", 0.001)
-    validation = split_by_time(split_by_time(ratings).train, 0.001).test.genre_counts()["War"]
-    message = rf"--method=auto needs 20 validation rows .*Received: 'War' with {validation} and "
-    with pytest.raises(UsageError, match=message):
+def test_auto_needs_validation_rows(request_of, monkeypatch):
+    monkeypatch.setattr(genres, "VALIDATION_FRACTION", 0.001)
+    with pytest.raises(UsageError, match="--method=auto needs 20 validation rows"):
         request_of("--genre=War", "--method=auto")
     assert request_of("--genre=War", "--method=ld").tasks
-
-
-def test_genres_stand_in_the_order_of_their_rows(request_of, ratings):
-    train = split_by_time(ratings).train.genre_counts()
-    found = [task.name for task in request_of("--genre=War,Drama,War,Comedy").tasks]
-    assert found == sorted(("Drama", "Comedy", "War"), key=lambda genre: -train[genre])
 
 
 def test_a_run_without_flags_distils_drama(request_of):
