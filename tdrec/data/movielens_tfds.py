@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import importlib.util
 import os
-import threading
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ CONFIGS = (DEFAULT_CONFIG, "1m-ratings", "20m-ratings", "25m-ratings", "latest-s
 INSTALL = "pip install tensorflow-datasets importlib_resources"
 
 _WHOLE_STARS = ("100k-ratings", "1m-ratings")
-_ADDRESS = "https://files.grouplens.org/datasets/movielens/"
+ADDRESS = "https://files.grouplens.org/datasets/movielens/"
 _BATCH = 65_536
 
 
@@ -54,21 +53,13 @@ def is_prepared(config: str) -> bool:
 
 
 def can_download(seconds: float = 5.0) -> bool:
-    """Whether the server of MovieLens answers in so many seconds, name look-up and all."""
-    answered = threading.Event()
-
-    def ask() -> None:
-        request = urllib.request.Request(_ADDRESS, method="HEAD")
-        try:
-            with urllib.request.urlopen(request, timeout=seconds) as reply:
-                if reply.status < 400:
-                    answered.set()
-        except (OSError, ValueError, http.client.HTTPException):
-            return  # whatever went wrong, there is no answer
-
-    # A name look-up cannot be given a time limit, so it runs where it can be left behind.
-    threading.Thread(target=ask, daemon=True).start()
-    return answered.wait(seconds)
+    """Whether the server of MovieLens answers in so many seconds, once its name was looked up."""
+    request = urllib.request.Request(ADDRESS, method="HEAD")
+    try:
+        with urllib.request.urlopen(request, timeout=seconds):
+            return True
+    except (OSError, ValueError, http.client.HTTPException):
+        return False  # whatever went wrong, there is no answer
 
 
 def load_tfds(config: str = DEFAULT_CONFIG) -> Ratings:
@@ -102,7 +93,7 @@ def load_tfds(config: str = DEFAULT_CONFIG) -> Ratings:
     if not prepared and not can_download():
         raise DataError(
             "The TFDS data must be prepared, or the server within reach. Received: nothing in "
-            f"{data_folder()} and no answer from {_ADDRESS} within 5 seconds. Set TFDS_DATA_DIR to "
+            f"{data_folder()} and no answer from {ADDRESS} within 5 seconds. Set TFDS_DATA_DIR to "
             "where they are prepared, or give a MovieLens folder or zip."
         )
     import tensorflow_datasets as tfds
