@@ -23,6 +23,7 @@ from tdrec.distill.teacher_targets import (
     in_memory,
 )
 from tdrec.distill.trainers.training_step import StepLosses
+from tdrec.runtime.files import replacing
 
 if keras.backend.backend() == "jax":
     from tdrec.distill.trainers.training_step_jax import TrainingStep
@@ -345,12 +346,8 @@ class Distiller(TrainingStep):
         path = Path(filepath)
         if path.suffix != ".keras" or not (overwrite and path.parent.is_dir()):
             return super().save(filepath, overwrite=overwrite, **kwargs)
-        temporary = path.with_name(f".{path.stem}.{os.getpid()}.keras")
-        try:
+        with replacing(path) as temporary:
             super().save(temporary, **kwargs)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
 
     def get_config(self) -> dict[str, Any]:
         cut = cut_of(self.student)
