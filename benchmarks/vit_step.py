@@ -77,9 +77,7 @@ def make() -> tuple[tdrec.Distiller, Any, Any]:
     distiller = tdrec.Distiller(
         tdrec.split_model(first_blocks(teacher, 4), block_name(2), block_name(4)),
         tdrec.split_model(teacher, block_name(6), block_name(12)),
-        tdrec.TalkingModels(
-            rounds, message_dim=preset.message_dim, hidden_dim=preset.message_dim
-        ),
+        tdrec.TalkingModels(rounds, message_dim=preset.message_dim, hidden_dim=preset.message_dim),
     )
     distiller.compile(
         "adam",

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from tdrec.distill.model_split import Trace
-from tdrec.distill.term_weight import TermWeight, TermWeights
+from tdrec.distill.term_weight import OwnWeights, TermWeight
 
 Tensor = Any
 Middle = Callable[[Tensor], Tensor]
@@ -30,7 +30,7 @@ class Method(keras.layers.Layer):
         terms: Names of the losses that `compute_loss` returns.
         teacher_fields: The fields of the teacher's `Trace` that it reads; none means that the
             teacher is not run.
-        term_weights: The weights that its class declares.
+        own_weights: The weights that its class declares.
 
     Example:
         >>> class Rounded(Method):
@@ -53,7 +53,7 @@ class Method(keras.layers.Layer):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.term_weights = TermWeights(self.declared_weights(), self.variable_dtype)
+        self.own_weights = OwnWeights(self.declared_weights(), self.variable_dtype)
 
     @classmethod
     def declared_weights(cls) -> dict[str, TermWeight]:
@@ -97,7 +97,7 @@ class Method(keras.layers.Layer):
     def weight_variables(self) -> list[keras.Variable]:
         """What the step reads of this method's weights and of those inside it."""
         methods = (layer for layer in self._flatten_layers() if isinstance(layer, Method))
-        return [v for method in methods for v in method.term_weights.variables.values()]
+        return [v for method in methods for v in method.own_weights.variables.values()]
 
     def weighted(self, losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Losses times the weights that are declared for them, for `compute_loss` to return.
@@ -105,7 +105,7 @@ class Method(keras.layers.Layer):
         Args:
             losses: Scalars by the name of their term.
         """
-        return self.term_weights.weighted(losses)
+        return self.own_weights.weighted(losses)
 
     def reads(self, trace: Trace) -> Trace:
         """What the method reads of a teacher's trace, or of the shapes of one.

@@ -50,15 +50,15 @@ class TermWeight:
         if method is None:
             return self
         try:
-            return method.term_weights.numbers[self.name]
+            return method.own_weights.numbers[self.name]
         except KeyError:  # Keras asks before it is set
             raise AttributeError(f"`{self.name}` has no value yet.") from None
 
     def __set__(self, method: keras.Layer, value: float) -> None:
-        method.term_weights.put(self.name, self._check(self.name, value))
+        method.own_weights.put(self.name, self._check(self.name, value))
 
 
-class TermWeights:
+class OwnWeights:
     """The weights that a method declares.
 
     They are arguments, and not among what the method has learned: neither trained nor saved with
@@ -101,5 +101,10 @@ class TermWeights:
     def _weighted(self, term: str, loss: Tensor) -> Tensor:
         for name, declared in self.declared.items():
             if fnmatch.fnmatchcase(term, declared.terms):
+                if name not in self.variables:
+                    raise AttributeError(
+                        "A weight that a method declares must have a value. Received: none for "
+                        f"`{name}`, of {term}. Set self.{name} in __init__."
+                    )
                 return ops.cast(self.variables[name], loss.dtype) * loss
         return loss

@@ -6,6 +6,7 @@ from own_method import RoundedLabels
 from small_models import inputs_and_ratings, student_and_teacher
 from tdrec.distill.distiller import Distiller
 from tdrec.distill.methods import FeatureDistillation, Hybrid, LabelDistillation, TalkingModels
+from tdrec.distill.term_weight import TermWeight
 
 X, Y = inputs_and_ratings()
 
@@ -71,6 +72,16 @@ def test_a_class_declares_its_weights():
     assert list(LabelDistillation.declared_weights()) == ["weight"]
     assert set(Hybrid.declared_weights()) == {"label_weight", "feature_weight"}
     assert LabelDistillation.weight.terms == "label_loss"
+
+
+def test_a_weight_that_never_got_a_value_is_named():
+    class Forgetful(LabelDistillation):
+        pull_weight = TermWeight("label_*")
+        weight = 1.0
+
+    distiller = distiller_of(Forgetful())
+    with pytest.raises(AttributeError, match="none for `pull_weight`, of label_loss. Set self.pul"):
+        distiller.compute_losses((X, Y))
 
 
 def test_checkpoints_hold_what_was_learned_and_not_the_weights(tmp_path):
