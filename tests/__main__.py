@@ -13,11 +13,14 @@ ROOT = Path(__file__).resolve().parent.parent
 # train, in the ways in which a training step on JAX is most unlike one on TensorFlow.
 ON_BOTH_BACKENDS = (
     "distill/methods",
+    "distill/test_codec.py",
     "distill/test_communication.py",
     "distill/test_losses.py",
     "distill/test_messages.py",
     "distill/test_model_split.py",
     "distill/test_model_split_refusals.py",
+    "distill/test_state_method.py",
+    "distill/test_term_weight.py",
     "distill/trainers/test_training_step_jax.py",
     "distill/test_callbacks.py::test_ramp_up_with_scaled_losses",
     "distill/test_callbacks.py::test_stages_of_the_ramp_up",
