@@ -6,6 +6,7 @@ Source: Hinton et al., 2015; "Talking Models", arXiv 2310.03188, section 3.2.
 from typing import Any
 
 import keras
+from keras import ops
 
 from tdrec.distill import losses
 from tdrec.distill.check import check_positive
@@ -28,7 +29,8 @@ class LabelDistillation(Method):
         **kwargs: Those of `keras.layers.Layer`.
 
     Raises:
-        ValueError: If an argument is out of its range; the rule is named.
+        ValueError: If an argument is out of its range; when it is built, if a model has several
+            outputs, or one where classes are compared; the rule is named.
 
     Example:
         >>> distiller = Distiller(student_split, teacher_split, LabelDistillation(weight=0.5))
@@ -60,11 +62,20 @@ class LabelDistillation(Method):
                     f"Label distillation compares one output. Received: a {name} with several. "
                     "Name the one in its split: split_model(..., output=KEY)."
                 )
+            if self.task == "classes" and (*shapes.prediction, 1)[1] == 1:
+                raise ValueError(
+                    "With task='classes' label distillation compares logits of two classes or "
+                    f"more. Received: a {name} with outputs of shape {shapes.prediction}. For one "
+                    "logit a row use task='binary', for a number task='regression'."
+                )
 
     def compute_loss(
         self, student: Trace, teacher: Trace, *, sample_weight: Tensor | None = None, **_: Any
     ) -> dict[str, Tensor]:
-        values = losses.logit_loss(
-            teacher.prediction, student.prediction, self.task, self.temperature
+        # One number a row, whether a model writes it as (batch,) or as (batch, 1).
+        y_teacher, y_student = (
+            ops.expand_dims(y, -1) if len(y.shape) == 1 else y
+            for y in (teacher.prediction, student.prediction)
         )
+        values = losses.logit_loss(y_teacher, y_student, self.task, self.temperature)
         return self.weighted({"label_loss": losses.mean(values, sample_weight)})
