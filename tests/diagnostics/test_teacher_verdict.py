@@ -23,7 +23,7 @@ def mean_of_all(labels, prediction):
 @pytest.mark.parametrize(
     "loss",
     ["mse", keras.losses.MeanSquaredError(), keras.losses.mean_squared_error, mean_of_all],
-    ids=str,
+    ids=["name", "loss", "function", "mean"],
 )
 def test_losses_of_rows(loss, shape, labels_shape):
     labels = np.reshape([1.0, 2.0, 3.0], labels_shape)
