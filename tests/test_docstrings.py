@@ -31,9 +31,6 @@ OPTIONAL = {
 }
 """The package that a module's examples are skipped without, and how to install it."""
 
-TO_MEND = ["tdrec.distill.distiller.Distiller"]
-"""Examples that are known to fail."""
-
 
 class Docstring(NamedTuple):
     """A docstring, the full name of what it is of, and where its file has it."""
@@ -112,14 +109,12 @@ def place(tmp_path, monkeypatch):
 @pytest.mark.usefixtures("place")
 @pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly`")
 @pytest.mark.parametrize("docstring", EXAMPLES, ids=lambda docstring: docstring.name)
-def test_example(docstring, request):
+def test_example(docstring):
     if docstring.module.startswith("tdrec.integrations"):
         pytest.skip("needs a process of its own, whose tf.keras is Keras 2")
     if docstring.module in OPTIONAL:
         package, remedy = OPTIONAL[docstring.module]
         pytest.importorskip(package, reason=f"needs {package}: {remedy}")
-    if docstring.name in TO_MEND:
-        request.applymarker(pytest.mark.xfail(reason="take it out of TO_MEND once it passes"))
     run(docstring)
 
 

@@ -79,8 +79,8 @@ class Distiller(TrainingStep):
         FileNotFoundError: If there is nothing at `teacher_path`.
 
     Example:
-        >>> student_split = split_model(student, low="dense_1", high="dense_2")
-        >>> teacher_split = split_model(teacher, low="dense_3", high="dense_5")
+        >>> student_split = split_model(student, low="low", high="high")
+        >>> teacher_split = split_model(teacher, low="low", high="high")
         >>> distiller = Distiller(student_split, teacher_split, TalkingModels(rounds=2))
         >>> distiller.compile("adam", loss="mse", metrics=[keras.metrics.RootMeanSquaredError()])
         >>> history = distiller.fit(dataset)
