@@ -94,8 +94,9 @@ def read_tuned_values(path: str | Path) -> TunedValues:
     """
     path = Path(path)
     use = "Use a study's tuned.json as it was written."
+    text = path.read_bytes()
     try:
-        found = _File.model_validate_json(path.read_bytes())
+        _File.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         place = " / ".join(str(name) for name in first["loc"] if name != "tuned")
@@ -104,13 +105,14 @@ def read_tuned_values(path: str | Path) -> TunedValues:
             f"label and name: {first['msg']}. Received: {first['input']!r} at "
             f"{place or 'the top'}. {use}"
         ) from error
-    for *place, name, value in _leaves(found.tuned):
+    found = json.loads(text)  # as it was written: the model makes floats of whole numbers
+    for *place, name, value in _leaves(found["tuned"]):
         if rule := _rule(name, value):
             raise ValueError(
                 f"{path} must hold values in their ranges: {name} {rule}. Received: {value!r} at "
                 f"{' / '.join([*place, name])}. {use}"
             )
-    return TunedValues(path, found.data.sha256, found.tuned)
+    return TunedValues(path, found["data"]["sha256"], found["tuned"])
 
 
 def _leaves(part: Any) -> Any:
