@@ -14,7 +14,7 @@ format: .venv/installed
 	.venv/bin/ruff format .
 
 clean:
-	rm -rf .venv build dist tdrec.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv build dist tdrec.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find tdrec tests -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/installed: setup.py constraints.txt

@@ -76,6 +76,7 @@ setup(
             "pdoc",
             "psutil",
             "pytest",
+            "pytest-cov",
             "pytest-timeout",
             "pytest-xdist",
             "ruff",

@@ -1,6 +1,8 @@
 """The tests, in one command: `python -m tests`, with further arguments for pytest.
 
 `python -m tests --long` runs the second tier instead: what takes long, and no checks of style.
+`python -m tests --coverage` prints at the end how many percent of tdrec's lines were run, those of
+commands in processes of their own not counted; `python -m coverage report` then tells it by file.
 """
 
 import os
@@ -43,16 +45,21 @@ PROCESSES = str(min(os.cpu_count() or 1, 4))
 # Whoever is done takes tests from the others, those of one file mostly together with its fixtures.
 PYTEST = ("pytest", "-n", PROCESSES, "--dist", "worksteal")
 LONG = "--long" in sys.argv
-GIVEN = [argument for argument in sys.argv[1:] if argument != "--long"]
+COVERAGE = "--coverage" in sys.argv  # an option, since a test takes a third longer with it
+GIVEN = [argument for argument in sys.argv[1:] if argument not in ("--long", "--coverage")]
+MEASURED = ("--cov=tdrec", "--cov-report=") if COVERAGE else ()
+ADDED = (*MEASURED, "--cov-append") if COVERAGE else ()
 # Each module that is run, and what is added to its environment.
 Checks = tuple[tuple[tuple[str, ...], dict[str, str]], ...]
-SECOND_TIER: Checks = (((*PYTEST, "-m", "long", *GIVEN), QUICK),)
+REPORT: Checks = ((("coverage", "report", "--format=total"), {}),) if COVERAGE else ()
+SECOND_TIER: Checks = (((*PYTEST, *MEASURED, "-m", "long", *GIVEN), QUICK), *REPORT)
 CHECKS: Checks = (
     (("ruff", "check", "."), {}),
     (("ruff", "format", "--check", "."), {}),
     (("mypy", "tdrec"), {}),
-    ((*PYTEST, "-m", "not long", *GIVEN), QUICK),
-    ((*PYTEST, *(f"tests/{name}" for name in ON_BOTH_BACKENDS)), JAX),
+    ((*PYTEST, *MEASURED, "-m", "not long", *GIVEN), QUICK),
+    ((*PYTEST, *ADDED, *(f"tests/{name}" for name in ON_BOTH_BACKENDS)), JAX),
+    *REPORT,
 )
 
 
