@@ -66,7 +66,7 @@ def test_a_run_cut_in_two_is_one_run(tmp_path):
     teacher, file = resting_teacher(tmp_path)
     teacher.layers[0].get_layer("low").trainable = False
     teacher.layers[0].save(file)
-    whole, first = (referring(teacher, file, jit_compile=False) for _ in range(2))
+    whole, first = (referring(teacher, file, run_eagerly=True) for _ in range(2))
     for distiller in (whole, first):
         distiller.term_weights["message_loss"].assign(0.25)
     expected = fit(whole, batch_size=4, epochs=4)
