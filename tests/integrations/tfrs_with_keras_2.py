@@ -429,7 +429,9 @@ def test_a_teacher_without_states_gives_labels_and_nothing_else():
     own, its = numpy_trace(model.student, X)[2], numpy_trace(teacher_model, X)[2]
     expected = 0.5 * np.mean((own - its) ** 2)
     np.testing.assert_allclose(results(model)["label_loss"], expected, rtol=1e-5)
-    with pytest.raises(ValueError, match="TalkingModels reads .* a teacher, or .* without low, high"):
+    with pytest.raises(
+        ValueError, match="TalkingModels reads .* a teacher, or .* without low, high"
+    ):
         make(teacher=teacher).compute_loss(ROWS)
 
 
