@@ -45,7 +45,7 @@ PROCESSES = str(min(os.cpu_count() or 1, 4))
 # Whoever is done takes tests from the others, those of one file mostly together with its fixtures.
 PYTEST = ("pytest", "-n", PROCESSES, "--dist", "worksteal")
 LONG = "--long" in sys.argv
-COVERAGE = "--coverage" in sys.argv  # an option, since a test takes a third longer with it
+COVERAGE = "--coverage" in sys.argv  # an option, since tests take a third to a half longer with it
 GIVEN = [argument for argument in sys.argv[1:] if argument not in ("--long", "--coverage")]
 MEASURED = ("--cov=tdrec", "--cov-report=") if COVERAGE else ()
 ADDED = (*MEASURED, "--cov-append") if COVERAGE else ()

@@ -111,7 +111,7 @@ def place(tmp_path, monkeypatch):
 @pytest.mark.parametrize("docstring", EXAMPLES, ids=lambda docstring: docstring.name)
 def test_example(docstring):
     if docstring.module.startswith("tdrec.integrations"):
-        pytest.skip("needs a process of its own, whose tf.keras is Keras 2")
+        pytest.skip("run by tests/integrations, in a process whose tf.keras is Keras 2")
     if docstring.module in OPTIONAL:
         package, remedy = OPTIONAL[docstring.module]
         pytest.importorskip(package, reason=f"needs {package}: {remedy}")

@@ -87,6 +87,7 @@ class ModelSplit:
             if not callable(room):
                 raise TypeError(f"`{name}` must be callable. Received: {room!r}.")
         self._rooms = {name: (room, _takes_training(room)) for name, room in rooms.items()}
+        self._rooms["interpreter"] = self._rooms["middle"]
         self.input_map = input_map
         self.output = output
         self.layers: tuple[keras.Layer, ...] = (
@@ -94,7 +95,6 @@ class ModelSplit:
         )
         self.shapes: Trace | None = None
         self.cut: tuple[str, str] | None = None
-        self._interpreter: ModelSplit = self
 
     def __call__(self, x: Any, training: bool = False) -> Trace:
         """Runs the model once, keeping both states.
@@ -149,7 +149,7 @@ class ModelSplit:
             The high state, shape `(batch, ..., high_dim)`. No batch statistics move and nothing
             is dropped, since a decoded state is no observation of the data.
         """
-        return self._interpreter._run("middle", low, False)
+        return self._run("interpreter", low, False)
 
     def interpreting_with(self, other: "ModelSplit") -> "ModelSplit":
         """This view of the model, but for another model's middle to interpret with.
@@ -161,7 +161,7 @@ class ModelSplit:
             A split whose traces are this one's and whose `interpret` is the other's.
         """
         view = copy.copy(self)
-        view._interpreter = other
+        view._rooms = {**self._rooms, "interpreter": other._rooms["middle"]}
         return view
 
     def _run(self, name: str, x: Any, training: bool) -> Any:

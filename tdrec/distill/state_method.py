@@ -10,6 +10,7 @@ from tdrec.distill.codec import Codec, arguments_of, take_codec
 from tdrec.distill.communication import State
 from tdrec.distill.method import Method, Tensor
 from tdrec.distill.model_split import Trace
+from tdrec.distill.term_weight import TermWeight
 
 
 class StateMethod(Method):
@@ -42,6 +43,35 @@ class StateMethod(Method):
         """The distance between two models' states: of the low ones plus of the high ones."""
         values = (self.distance_of(m, n) for m, n in zip(a, b, strict=True))
         return sum(losses.mean(value, sample_weight) for value in values)
+
+
+class MatchingMethod(StateMethod):
+    """The base of methods that match the states, or what a codec makes of them, by one term.
+
+    A subclass declares its `weight`.
+
+    Args:
+        weight: Positive. Default 1.
+        codec: Default `Codec()`.
+        distance: Default `"l2"`.
+        identity: Whether the states are compared as they are. Default False.
+        **kwargs: As in `StateMethod`.
+    """
+
+    weight: TermWeight
+
+    def __init__(
+        self,
+        weight: float = 1.0,
+        *,
+        codec: Codec | None = None,
+        distance: str = "l2",
+        identity: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(distance, codec, **kwargs)
+        self.weight = weight
+        self.identity = identity
 
 
 def states(trace: Trace) -> State:

@@ -82,6 +82,7 @@ class Distillation(tf.keras.layers.Layer, Task):
         ValueError: If the method reads what the teacher does not show.
 
     Example:
+        >>> import tensorflow_recommenders as tfrs
         >>> class Ranker(tfrs.Model):
         ...     def __init__(self, teacher_split):
         ...         super().__init__()
@@ -206,7 +207,9 @@ def split_model(
         ValueError: If there is no layer of that name, or a connection skips around a cut.
 
     Example:
-        >>> split = split_model(model, low="dense_1", high="dense_2")
+        >>> low, high = (tf.keras.layers.Dense(8, name=name) for name in ("low", "high"))
+        >>> model = tf.keras.Sequential([tf.keras.Input((3,)), low, high, tf.keras.layers.Dense(1)])
+        >>> split = split_model(model, low="low", high="high")
     """
     if not isinstance(model, tf.keras.Model) or not getattr(model, "inputs", None):
         raise TypeError(

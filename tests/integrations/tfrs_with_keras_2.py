@@ -16,6 +16,7 @@ from small_models import inputs_and_ratings, numpy_layer, numpy_trace, randomise
 from tdrec.data import load
 from tdrec.distill.methods import METHODS
 from tdrec.integrations.tfrs import Distillation, _check_keras_2, split_model
+from test_docstrings import EXAMPLES, run
 
 X, Y = inputs_and_ratings()
 WEIGHT = np.arange(12, dtype="float32") / 4
@@ -444,6 +445,15 @@ def test_a_missing_package_is_named_with_the_line_that_installs_it(package, monk
         match=f"Missing: {package}. Install: pip install tensorflow-recommenders tf_keras",
     ):
         _check_keras_2()
+
+
+@pytest.mark.parametrize(
+    "docstring",
+    [each for each in EXAMPLES if each.module == "tdrec.integrations.tfrs"],
+    ids=lambda docstring: docstring.name,
+)
+def test_docstrings_example(docstring):
+    run(docstring)
 
 
 # The examples, compiled by XLA and in mixed bfloat16, as the others are

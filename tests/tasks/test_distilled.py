@@ -28,8 +28,8 @@ ROWS = inputs_and_ratings(rows=16)
 def made(seed, method="scratch", **arguments):
     keras.utils.set_random_seed(seed)  # of what the method learns
     student, teacher = student_and_teacher(seed)
-    reads = methods.find(method).teacher_fields
-    distiller = Distiller(student, teacher if reads else None, methods.get(method, **arguments))
+    method = methods.get(method, **arguments)
+    distiller = Distiller(student, teacher if method.teacher_fields else None, method)
     distiller.compile(adam(0.05, 0.9), loss="mse")
     return distiller
 

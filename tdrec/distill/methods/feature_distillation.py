@@ -8,15 +8,14 @@ from typing import Any
 import keras
 
 from tdrec.distill import losses
-from tdrec.distill.codec import Codec
 from tdrec.distill.method import Tensor
 from tdrec.distill.model_split import Trace
-from tdrec.distill.state_method import StateMethod, join, refuse_unequal, states
+from tdrec.distill.state_method import MatchingMethod, join, refuse_unequal, states
 from tdrec.distill.term_weight import TermWeight
 
 
 @keras.saving.register_keras_serializable(package="tdrec")
-class FeatureDistillation(StateMethod):
+class FeatureDistillation(MatchingMethod):
     r"""FD: both models encode their states, and the student pulls the two messages together.
 
     $L_{feature} = w\, d(E_g(\{s_g; e_g\}), E_h(\{s_h; e_h\}))$, both encoders learned. Nothing but
@@ -42,19 +41,6 @@ class FeatureDistillation(StateMethod):
 
     terms = ("feature_loss",)
     weight = TermWeight("feature_loss")
-
-    def __init__(
-        self,
-        weight: float = 1.0,
-        *,
-        codec: Codec | None = None,
-        distance: str = "l2",
-        identity: bool = False,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(distance, codec, **kwargs)
-        self.weight = weight
-        self.identity = identity
 
     def build(self, student: Trace, teacher: Trace) -> None:
         self.student_encoder: Any = join

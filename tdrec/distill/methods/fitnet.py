@@ -7,15 +7,14 @@ from typing import Any
 
 import keras
 
-from tdrec.distill.codec import Codec
 from tdrec.distill.method import Tensor
 from tdrec.distill.model_split import Trace
-from tdrec.distill.state_method import StateMethod, join, refuse_unequal, states
+from tdrec.distill.state_method import MatchingMethod, join, refuse_unequal, states
 from tdrec.distill.term_weight import TermWeight
 
 
 @keras.saving.register_keras_serializable(package="tdrec")
-class FitNet(StateMethod):
+class FitNet(MatchingMethod):
     r"""FitNet: the student's states follow what a learned decoder makes of the teacher's.
 
     $L_{fitnet} = w\, d(\{s_g; e_g\}, D_g(\{s_h; e_h\}))$: the teacher's states are the message, so
@@ -43,19 +42,6 @@ class FitNet(StateMethod):
     terms = ("hint_loss",)
     weight = TermWeight("hint_loss")
     unused = ("message_dim",)
-
-    def __init__(
-        self,
-        weight: float = 1.0,
-        *,
-        codec: Codec | None = None,
-        distance: str = "l2",
-        identity: bool = False,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(distance, codec, **kwargs)
-        self.weight = weight
-        self.identity = identity
 
     def build(self, student: Trace, teacher: Trace) -> None:
         self.student_decoder: Any = None

@@ -42,8 +42,6 @@ class Hybrid(Sum):
         Zhu and Wang, 2021; section 4.1 of the paper.
     """
 
-    # Of the class, too: whoever plans a run asks before there is a method.
-    teacher_fields = ("low", "high", "prediction")
     label_weight = TermWeight("label_loss")
     feature_weight = TermWeight("feature_loss")
 
