@@ -80,7 +80,7 @@ def split(model: keras.Model) -> tdrec.ModelSplit:
     def head(high: Any) -> Any:
         return all_scores(*ops.split(high, 2, axis=-1))
 
-    return tdrec.ModelSplit(lower, middle, head, owner=model)
+    return tdrec.ModelSplit(lower, middle, head, model=model)
 
 
 def in_batch_softmax(popularity: np.ndarray) -> Callable[[Any, Any], Any]:

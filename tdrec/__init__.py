@@ -6,7 +6,10 @@ The names below load on first use, so that `import tdrec` and the command's `--h
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from tdrec.runtime.registration import register_with_keras
+
 __version__ = "0.1.0"
+register_with_keras()
 
 if TYPE_CHECKING:
     from tdrec.diagnostics.cka import cka_table, linear_cka
@@ -16,7 +19,9 @@ if TYPE_CHECKING:
     from tdrec.distill.callbacks import RampUp, TermSchedule, switch_off, warm_up
     from tdrec.distill.codec import Codec
     from tdrec.distill.communication import Conversation, communicate
+    from tdrec.distill.cut import split_model
     from tdrec.distill.distiller import Distiller
+    from tdrec.distill.layers import DistillationTerms, Interpreter
     from tdrec.distill.messages import MessageDecoder, MessageEncoder
     from tdrec.distill.method import Method
     from tdrec.distill.methods.feature_distillation import FeatureDistillation
@@ -26,11 +31,12 @@ if TYPE_CHECKING:
     from tdrec.distill.methods.scratch import Scratch
     from tdrec.distill.methods.sum import Sum
     from tdrec.distill.methods.talking_models import TalkingModels
-    from tdrec.distill.model_split import ModelSplit, Trace, split_model
+    from tdrec.distill.model_split import ModelSplit, Trace
+    from tdrec.distill.predictor import Predictor
+    from tdrec.distill.sample_weights import SampleWeights
     from tdrec.distill.term_weight import TermWeight
     from tdrec.export.export import Export, export_student
     from tdrec.export.model_cost import Comparison, compare_models
-    from tdrec.teachers.predictor import Predictor
     from tdrec.teachers.saved_model import load_saved_model, load_saved_split, save_split
     from tdrec.teachers.stored_targets import StoredTargets
 
@@ -50,6 +56,8 @@ _HOME = {
     "Distiller": "distill.distiller",
     "Export": "export.export",
     "export_student": "export.export",
+    "DistillationTerms": "distill.layers",
+    "Interpreter": "distill.layers",
     "MessageDecoder": "distill.messages",
     "MessageEncoder": "distill.messages",
     "FeatureDistillation": "distill.methods.feature_distillation",
@@ -59,14 +67,15 @@ _HOME = {
     "Method": "distill.method",
     "Scratch": "distill.methods.scratch",
     "Sum": "distill.methods.sum",
+    "SampleWeights": "distill.sample_weights",
     "TalkingModels": "distill.methods.talking_models",
     "TermWeight": "distill.term_weight",
     "Comparison": "export.model_cost",
     "compare_models": "export.model_cost",
     "ModelSplit": "distill.model_split",
     "Trace": "distill.model_split",
-    "split_model": "distill.model_split",
-    "Predictor": "teachers.predictor",
+    "split_model": "distill.cut",
+    "Predictor": "distill.predictor",
     "load_saved_model": "teachers.saved_model",
     "load_saved_split": "teachers.saved_model",
     "save_split": "teachers.saved_model",

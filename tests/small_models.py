@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from tdrec.distill.model_split import split_model
+from tdrec.distill.cut import split_model
 
 INPUTS = 3
 

@@ -13,9 +13,9 @@ from small_models import inputs_and_ratings, randomise, student_and_teacher
 from small_vit import SIZES
 from tdrec.distill import methods
 from tdrec.distill.callbacks import RampUp
+from tdrec.distill.cut import split_model
 from tdrec.distill.distiller import Distiller
 from tdrec.distill.gradient_norms import gradient_norms
-from tdrec.distill.model_split import split_model
 from tdrec.models.vit import ViT, block_name
 
 HERE = keras.backend.backend()

@@ -11,9 +11,12 @@ import tensorflow as tf
 from keras import ops
 
 from tdrec.distill.check import check_type
-from tdrec.distill.method import NOTHING, Method
-from tdrec.distill.model_split import ModelSplit, Trace, split_model
-from tdrec.distill.teacher_reference import TeacherReference, check_path, cut_of
+from tdrec.distill.method import Method
+from tdrec.distill.model_split import ModelSplit, Trace
+from tdrec.distill.own_training import OwnTraining
+from tdrec.distill.predictor import as_split
+from tdrec.distill.sample_weights import weights_of
+from tdrec.distill.teacher_reference import TeacherReference, check_path, cut_again, cut_of
 from tdrec.distill.teacher_targets import (
     TeacherTargets,
     as_tensors,
@@ -22,6 +25,7 @@ from tdrec.distill.teacher_targets import (
     detach,
     in_memory,
 )
+from tdrec.distill.teaching import Teaching
 from tdrec.distill.trainers.training_step import StepLosses
 from tdrec.runtime.files import replacing
 
@@ -54,9 +58,13 @@ class Distiller(TrainingStep):
     Otherwise set `distiller.teacher`. Another teacher than before is refused; to learn from one,
     make a new distiller around the student, `Distiller(distiller.student, teacher, method)`.
 
+    The task's loss is the compiled one, or the student's own where its model defines
+    `compute_loss`; so are its metrics.
+
     Args:
-        student: The split of the student.
-        teacher: The split of the teacher, or None where the method reads none.
+        student: The split of the student; for a method that reads no states, a Keras model will do.
+        teacher: The split of the teacher; for such a method, any function of a batch's inputs, as
+            a model is one. None where the method reads no teacher.
         method: What to learn from the teacher.
         teacher_path: The `.keras` file that holds the teacher's model. A relative path is looked
             up from where a program runs. Default None: a loaded distiller has no teacher until
@@ -73,7 +81,8 @@ class Distiller(TrainingStep):
     Raises:
         RuntimeError: If Keras runs on another backend than TensorFlow or JAX.
         TypeError: If an argument is of another type.
-        ValueError: If the student's weights cannot be found; if `teacher_path` is given for a
+        ValueError: If the student's weights cannot be found, or its model has a `train_step` of its
+            own; if `teacher_path` is given for a
             teacher that a file cannot restore; if another teacher is set than there was; in `fit`,
             if the method reads a teacher and there is none.
         FileNotFoundError: If there is nothing at `teacher_path`.
@@ -91,8 +100,8 @@ class Distiller(TrainingStep):
 
     def __init__(
         self,
-        student: ModelSplit,
-        teacher: ModelSplit | None,
+        student: ModelSplit | keras.Model,
+        teacher: ModelSplit | Callable[..., Any] | None,
         method: Method,
         *,
         teacher_path: str | os.PathLike[str] | None = None,
@@ -106,20 +115,23 @@ class Distiller(TrainingStep):
                 "KERAS_BACKEND=jax, or use `Method.compute_loss` or `tdrec.communicate`, which "
                 "run on any backend, in a training loop of your own."
             )
-        check_type("student", student, ModelSplit, "tdrec.split_model(model, low=..., high=...)")
         check_type("method", method, Method, "tdrec.TalkingModels(rounds=2)")
+        student = as_split("student", student)
         if not student.layers:
             raise ValueError(
                 "The student's weights must be known, to be trained. Received: a split made of "
-                "plain functions. Name their owner: tdrec.ModelSplit(..., owner=model)."
+                "plain functions. Name their model: tdrec.ModelSplit(..., model=model)."
             )
         self.student = student
         self.method = method
-        self._teacher: ModelSplit | None = None
+        self.own_training = OwnTraining(student)
+        self._task_loss: Any = None
+        self.teaching = Teaching(student, None, method)
         self._saved_teacher: TeacherReference | None = None
         if teacher is not None:
             self.teacher = teacher
-        self.teacher_path = None if teacher_path is None else check_path(teacher, teacher_path)
+        path = teacher_path
+        self.teacher_path = None if path is None else check_path(self.teacher, path)
         # The splits are views, which Keras does not track: the student's layers are listed here
         # to be trained and saved, and the teacher's are not.
         self.student_layers = list(student.layers)
@@ -129,7 +141,37 @@ class Distiller(TrainingStep):
             name: self.add_weight((), "ones", trainable=False, name=f"{name}_weight")
             for name in method.terms
         }
-        self._build_method()
+        self.built = self.teaching.build()
+
+    def compile(self, optimizer: Any = "rmsprop", loss: Any = None, **kwargs: Any) -> None:
+        """As `keras.Model.compile`.
+
+        Args:
+            optimizer: Of the student and of what the method learns. Default `"rmsprop"`.
+            loss: The task's. It tells label distillation what the outputs are. Default None: the
+                student's own, or none, of rows without labels.
+            **kwargs: Those of `keras.Model.compile`.
+
+        Raises:
+            ValueError: If the loss contradicts the method or the models; if a metric has the name
+                of what is logged already.
+        """
+        logged = {"loss", *self.term_trackers}
+        names = [_name(metric) for metric in keras.tree.flatten(kwargs.get("metrics") or [])]
+        if taken := sorted(logged.intersection(names)):
+            raise ValueError(
+                f"A metric needs a name of its own. Received: {', '.join(taken)}, which the "
+                "distiller logs itself. Give it another: keras.metrics.Mean(name=...)."
+            )
+        self._task_loss = None if self.own_training.loss else loss
+        self.method.settle(self._task_loss, self.student, self.teacher)
+        super().compile(optimizer, loss, **kwargs)
+        self.own_training.compile(optimizer=optimizer, loss=loss, **kwargs)
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.built:
+            self.optimizer.build(self.trainable_variables)
 
     def call(self, inputs: Any, training: bool = False) -> Tensor:
         """The student's prediction.
@@ -142,8 +184,9 @@ class Distiller(TrainingStep):
             Its prediction, shape `(batch, ...)`.
         """
         inputs, targets = detach(inputs)
+        self.own_training.see(inputs)
         prediction = self.student(inputs, training=training).prediction
-        self._build_method(inputs, targets)
+        self._build(inputs, targets)
         return prediction
 
     def compute_losses(
@@ -163,39 +206,102 @@ class Distiller(TrainingStep):
         """
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         inputs, targets = detach(x)
-        student = self.student(inputs, training="student" in learning)
-        self._build_method(inputs, targets)
-        task_loss = self.compute_loss(inputs, y, student.prediction, sample_weight)
+        weights = weights_of(sample_weight)
+        self.own_training.see(inputs)
+        training = "student" in learning
+        student, student_middle = self.student.run(inputs, training=training)
+        self._build(inputs, targets)
+        task_loss = self.compute_loss(inputs, y, student.prediction, weights.task, training)
         if learning == ("student",):
             return student, task_loss, {}
-        terms = self.method.compute_loss(
-            self.student.distilled(student),
-            self._teacher_trace(inputs, targets),
-            student_middle=self.student.interpret,
-            teacher_middle=self._interpret_as_teacher,
-            sample_weight=sample_weight,
-            training="method" in learning,
+        terms = self.teaching.terms(
+            student, student_middle, inputs, targets, weights.distillation, "method" in learning
         )
-        return student, task_loss, terms
+        return student, task_loss, {name: self.of_replica(term) for name, term in terms.items()}
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Tensor:
+        """The task's loss: the compiled one, or the student's own.
+
+        Args:
+            x: The student's inputs.
+            y: The labels.
+            y_pred: The student's prediction.
+            sample_weight: The rows' weights for the task.
+            training: Whether the student is trained.
+
+        Returns:
+            A scalar.
+
+        Raises:
+            ValueError: If there are labels and no loss.
+        """
+        sample_weight = weights_of(sample_weight).task
+        if self.own_training.loss:
+            return self.own_training.compute_loss(x, y, y_pred, sample_weight, training)
+        if self._task_loss is None:
+            if y is not None:
+                raise ValueError(
+                    "Labels are learned by a loss. Received: labels, and a distiller that is "
+                    'compiled without one. Call distiller.compile("adam", loss=...), or leave the '
+                    "labels out to learn from the teacher alone."
+                )
+            added = [ops.sum(loss) for loss in self.losses]
+            return self.of_replica(sum(added)) if added else ops.zeros(())
+        return super().compute_loss(x, y, y_pred, sample_weight, training)
+
+    def compute_metrics(
+        self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
+    ) -> dict[str, Tensor]:
+        """Brings metrics up to date: the compiled ones, or the student's own.
+
+        Args:
+            x: The student's inputs.
+            y: The labels.
+            y_pred: The student's prediction.
+            sample_weight: The rows' weights.
+
+        Returns:
+            What all metrics say, by name.
+        """
+        weight = weights_of(sample_weight).task
+        if not self.own_training.metrics:
+            return super().compute_metrics(x, y, y_pred, weight)
+        return self.get_metrics_result() | self.own_training.compute_metrics(x, y, y_pred, weight)
+
+    @property
+    def metrics(self) -> list[keras.Metric]:
+        return [*super().metrics, *self.own_training.own_metrics()]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Before Keras sees a model, which it would train and save with the distiller.
+        super().__setattr__(name, as_split(name, value) if name == "teacher" else value)
 
     @property
     def teacher(self) -> ModelSplit | None:
-        return self._teacher
+        return self.teaching.teacher
 
     @teacher.setter
     def teacher(self, split: ModelSplit) -> None:
-        check_type("teacher", split, ModelSplit, "tdrec.split_model(model, low=..., high=...)")
-        if split is self._teacher:
+        if split is self.teacher:
             return
         if before := self._teacher_reference():
             before.check(split)
-        self._teacher = split
+        if self.compiled:
+            self.method.settle(self._task_loss, self.student, split)
+        self.teaching.teacher = split
         self.trace_anew()
 
     def _teacher_reference(self) -> TeacherReference | None:
-        if self._teacher is None:
+        if self.teacher is None:
             return self._saved_teacher
-        return TeacherReference.of(self._teacher, self.teacher_path)
+        return TeacherReference.of(self.teacher, self.teacher_path)
 
     def step_losses(self, data: Any) -> StepLosses:
         student, task_loss, terms = self.compute_losses(data, self.learning)
@@ -209,10 +315,10 @@ class Distiller(TrainingStep):
     def step_logs(self, data: Any, losses: StepLosses) -> dict[str, Tensor]:
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         inputs, _ = detach(x)
-        rows = ops.shape(losses.student.low)[0]
-        self._loss_tracker.update_state(losses.total, sample_weight=rows)
+        rows = ops.shape(keras.tree.flatten(inputs)[0])[0]
+        self._loss_tracker.update_state(self.of_all(losses.total), sample_weight=rows)
         for name, value in losses.parts.items():
-            self.term_trackers[name].update_state(value, sample_weight=rows)
+            self.term_trackers[name].update_state(self.of_all(value), sample_weight=rows)
         return self.compute_metrics(inputs, y, losses.student.prediction, sample_weight)
 
     def test_logs(self, logs: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -228,6 +334,10 @@ class Distiller(TrainingStep):
         layers = self.teacher.layers if self.teacher else ()
         of_teacher = [v for layer in layers for v in layer.variables if id(v) not in own]
         return [*of_teacher, *self.method.weight_variables()]
+
+    def _build(self, inputs: Any, targets: dict[str, Tensor] | None) -> None:
+        if self.teaching.build(inputs, targets):
+            self.built = True  # all weights exist, which Keras asks for to save or to load them
 
     def with_teacher_targets(
         self,
@@ -275,7 +385,7 @@ class Distiller(TrainingStep):
                 trace = stored(x)
             else:
                 targets = cache or TeacherTargets()
-                trace = as_tensors(targets(self._required_teacher(), x, fields))
+                trace = as_tensors(targets(self.teaching.required_teacher(), x, fields))
             x = attach(x, self.method.reads(trace), fields)
         return batches(
             (x, *rest),
@@ -285,78 +395,96 @@ class Distiller(TrainingStep):
             drop_remainder=drop_remainder,
         )
 
-    def _teacher_trace(self, inputs: Any, targets: dict[str, Tensor] | None) -> Trace:
-        """The teacher's targets of a batch, constants, in the fields that the method reads."""
-        if not self.method.teacher_fields:
-            return NOTHING
-        trace = self._run_teacher(inputs) if targets is None else NOTHING._replace(**targets)
-        return Trace(*(f if f is None else ops.stop_gradient(f) for f in self.method.reads(trace)))
-
-    def _run_teacher(self, inputs: Any) -> Trace:
-        teacher = self._required_teacher()
-        return teacher.distilled(teacher(inputs))
-
-    def _interpret_as_teacher(self, low: Tensor) -> Tensor:
-        return self._required_teacher().interpret(low)
-
-    def _required_teacher(self) -> ModelSplit:
-        if self.teacher is None:
-            saved = self._saved_teacher
-            known = f", and it was saved with {saved}" if saved else ""
-            raise ValueError(
-                f"{type(self.method).__name__} learns from a teacher. Received: teacher=None"
-                f"{known}. Pass the teacher's split to tdrec.Distiller, or set `distiller.teacher` "
-                "after loading one."
-            )
-        return self.teacher
-
-    def _build_method(self, inputs: Any = None, targets: dict[str, Tensor] | None = None) -> None:
-        """Builds the method once the shapes of both traces are known, if need be from a batch."""
-        if not self.method.built:
-            teacher = self._teacher_shapes(inputs, targets)
-            if self.student.shapes and teacher:
-                self.method.build(self.student.shapes, teacher)
-        if self.method.built and self.student.shapes:
-            self.built = True  # all weights exist, which Keras asks for to save or to load them
-
-    def _teacher_shapes(self, inputs: Any, targets: dict[str, Tensor] | None) -> Trace | None:
-        if not self.method.teacher_fields:
-            return NOTHING
-        if targets is not None:
-            return self.method.reads(
-                NOTHING._replace(**{f: (None, *t.shape[1:]) for f, t in targets.items()})
-            )
-        if self.teacher and self.teacher.shapes is None and inputs is not None:
-            self.teacher(inputs)
-        shapes = self.teacher.shapes if self.teacher else None
-        if shapes and shapes.low is None:  # of a teacher that only predicts
-            return self.method.reads(shapes)
-        return shapes
-
     def save(self, filepath: str | os.PathLike[str], overwrite: bool = True, **kwargs: Any) -> None:
-        """As `keras.Model.save`; a `.keras` file is replaced once the new one is complete.
+        """As `keras.Model.save`; the file is replaced once the new one is complete.
 
         A run that is killed while it writes its checkpoint can so go on from the one before.
 
         Args:
-            filepath: Where to save.
+            filepath: Where to save: a `.keras` file.
             overwrite: Whether to replace a file without asking. Default True.
             **kwargs: Those of `keras.Model.save`.
+
+        Raises:
+            ValueError: If the file is of another kind, which could not be loaded.
         """
         path = Path(filepath)
-        if path.suffix != ".keras" or not (overwrite and path.parent.is_dir()):
-            return super().save(filepath, overwrite=overwrite, **kwargs)
-        with replacing(path) as temporary:
-            super().save(temporary, **kwargs)
+        if path.suffix != ".keras" and not kwargs.get("zipped"):
+            raise ValueError(
+                f"A distiller is saved as a .keras file. Received: {str(filepath)!r}. Name one, "
+                "or save its weights alone: distiller.save_weights('x.weights.h5')."
+            )
+        self._replacing(super().save, path, overwrite, **kwargs)
+
+    def save_weights(
+        self, filepath: str | os.PathLike[str], overwrite: bool = True, **kwargs: Any
+    ) -> None:
+        """As `keras.Model.save_weights`; the file is replaced once the new one is complete.
+
+        Args:
+            filepath: Where to save: a `.weights.h5` file.
+            overwrite: Whether to replace a file without asking. Default True.
+            **kwargs: Those of `keras.Model.save_weights`.
+        """
+        self._replacing(super().save_weights, Path(filepath), overwrite, **kwargs)
+
+    def _replacing(self, save: Callable[..., Any], path: Path, overwrite: bool, **kw: Any) -> None:
+        if not (overwrite and path.parent.is_dir()):
+            save(path, overwrite=overwrite, **kw)
+        else:
+            with replacing(path) as temporary:
+                save(temporary, **kw)
+
+    def export(self, *args: Any, **kwargs: Any) -> None:
+        """Refused: what is served is the student.
+
+        Raises:
+            ValueError: Always.
+        """
+        raise ValueError(
+            "What is served is the student, without its distiller. Received: distiller.export(...)."
+            " Call student.export(path), or tdrec.export_student(student, path, inputs)."
+        )
+
+    def save_own_variables(self, store: Any) -> None:
+        super().save_own_variables(store)
+        for i, state in enumerate(self._seed_states()):
+            store[f"seed_{i}"] = state
+
+    def load_own_variables(self, store: Any) -> None:
+        stored = {key: store[key] for key in store.keys()}  # noqa: SIM118 (an entry of HDF5)
+        seeds = [stored.pop(f"seed_{i}") for i in range(len(stored)) if f"seed_{i}" in stored]
+        super().load_own_variables(stored)
+        states = self._seed_states()
+        if seeds and len(seeds) != len(states):
+            raise ValueError(
+                "A distiller goes on with the random numbers that it drew. Received: a file with "
+                f"the states of {len(seeds)} generators, for a distiller that has {len(states)}. "
+                "Load it into a distiller with the same student and the same method."
+            )
+        for seed, state in zip(seeds, states, strict=False):
+            state.assign(seed)
+
+    def _seed_states(self) -> list[keras.Variable]:
+        """The states of all random generators, of which Keras saves none."""
+        kept = {id(v) for v in (*self.weights, *self.metrics_variables)}
+        return [v for v in self.variables if id(v) not in kept]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Distiller":
+        raise TypeError(
+            "A distiller is not copied, since its student, its teacher and its method would have "
+            "to be copied in step. Received: copy.deepcopy(distiller). Save and load it, or make "
+            "a new one: tdrec.Distiller(student, teacher, method)."
+        )
 
     def get_config(self) -> dict[str, Any]:
         cut = cut_of(self.student)
         if cut is None:
             raise ValueError(
-                "A distiller is saved whole only if its student was cut by `tdrec.split_model` "
-                "without an input map, since functions are no data. Save its weights "
-                "(`save_weights`, or ModelCheckpoint with `save_weights_only=True`), or the "
-                "student alone."
+                "A distiller is saved whole only if its student is a model that was cut by "
+                "`tdrec.split_model`, or not at all, without an input map, since functions are no "
+                "data. Save its weights (`save_weights`, or ModelCheckpoint with "
+                "`save_weights_only=True`), or the student alone."
             )
         teacher = self._teacher_reference()
         return {
@@ -373,10 +501,19 @@ class Distiller(TrainingStep):
         student = keras.saving.deserialize_keras_object(config.pop("student"), custom_objects)
         method = keras.saving.deserialize_keras_object(config.pop("method"), custom_objects)
         cut, saved = config.pop("cut"), config.pop("teacher")
-        distiller = cls(split_model(student, **cut), None, method, **config)
+        distiller = cls(cut_again(student, cut), None, method, **config)
         if saved:
             distiller._saved_teacher = reference = TeacherReference(**saved)
+            distiller.teaching.known = f", and it was saved with {reference}"
             distiller.teacher_path = reference.path
             if teacher := reference.load(custom_objects):
                 distiller.teacher = teacher
         return distiller
+
+
+def _name(metric: Any) -> str:
+    return (
+        metric
+        if isinstance(metric, str)
+        else getattr(metric, "name", None) or str(getattr(metric, "__name__", ""))
+    )

@@ -1,8 +1,9 @@
 """Distances and logit losses of distillation: pure functions, elementwise until the caller reduces.
 
 Every function maps two tensors of equal shape `(..., features)` to one value an example, shape
-`(...)`. They compute in Keras's default float, and at least in float32, whatever the inputs are:
-squares overflow in half precision. `mean` reduces at the end, and honours sample weights.
+`(...)`, which keeps the mask of the first that has one. They compute in Keras's default float, and
+at least in float32, whatever the inputs are: squares overflow in half precision. `mean` reduces at
+the end, and honours masks and sample weights.
 """
 
 from collections.abc import Callable
@@ -11,10 +12,14 @@ from typing import Any
 import keras
 from keras import ops
 
+from tdrec.distill.masks import first_mask, mask_of, mask_weight, masked
+from tdrec.distill.sample_weights import one_weight
+
 Tensor = Any
 Distance = Callable[[Tensor, Tensor], Tensor]
 
 _EPSILON = 1e-8
+_PROBABILITY = 1e-7
 
 
 def _pair(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
@@ -51,8 +56,9 @@ def l2(a: Tensor, b: Tensor) -> Tensor:
         >>> float(l2(ops.array([1.0, 3.0]), ops.array([1.0, 1.0])))
         2.0
     """
+    mask = first_mask(a, b)
     a, b = _pair(a, b)
-    return ops.mean(ops.square(a - b), axis=-1)
+    return masked(ops.mean(ops.square(a - b), axis=-1), mask)
 
 
 def cosine(a: Tensor, b: Tensor) -> Tensor:
@@ -68,9 +74,10 @@ def cosine(a: Tensor, b: Tensor) -> Tensor:
     Raises:
         ValueError: If the shapes differ.
     """
+    mask = first_mask(a, b)
     a, b = _pair(a, b)
     norms = ops.sum(ops.square(a), axis=-1) * ops.sum(ops.square(b), axis=-1)
-    return 1.0 - ops.sum(a * b, axis=-1) * ops.rsqrt(norms + _EPSILON)
+    return masked(1.0 - ops.sum(a * b, axis=-1) * ops.rsqrt(norms + _EPSILON), mask)
 
 
 def pearson(a: Tensor, b: Tensor) -> Tensor:
@@ -93,8 +100,9 @@ def pearson(a: Tensor, b: Tensor) -> Tensor:
     Source:
         Huang et al., "Knowledge Distillation from A Stronger Teacher", 2022, equations 4 and 6.
     """
-    a, b = _pair(a, b)
-    return cosine(a - ops.mean(a, axis=-1, keepdims=True), b - ops.mean(b, axis=-1, keepdims=True))
+    mask = first_mask(a, b)
+    a, b = (x - ops.mean(x, axis=-1, keepdims=True) for x in _pair(a, b))
+    return masked(cosine(a, b), mask)
 
 
 def kl(teacher_logits: Tensor, student_logits: Tensor, temperature: float = 1.0) -> Tensor:
@@ -119,10 +127,11 @@ def kl(teacher_logits: Tensor, student_logits: Tensor, temperature: float = 1.0)
     """
     if not temperature > 0:
         raise ValueError(f"`temperature` must be positive. Received: {temperature}.")
+    mask = first_mask(student_logits, teacher_logits)
     teacher_logits, student_logits = _pair(teacher_logits, student_logits)
     log_p = ops.log_softmax(teacher_logits / temperature, axis=-1)
     log_q = ops.log_softmax(student_logits / temperature, axis=-1)
-    return temperature**2 * ops.sum(ops.exp(log_p) * (log_p - log_q), axis=-1)
+    return masked(temperature**2 * ops.sum(ops.exp(log_p) * (log_p - log_q), axis=-1), mask)
 
 
 def binary_kl(teacher_logits: Tensor, student_logits: Tensor, temperature: float = 1.0) -> Tensor:
@@ -144,13 +153,14 @@ def binary_kl(teacher_logits: Tensor, student_logits: Tensor, temperature: float
     """
     if not temperature > 0:
         raise ValueError(f"`temperature` must be positive. Received: {temperature}.")
+    mask = first_mask(student_logits, teacher_logits)
     teacher_logits, student_logits = _pair(teacher_logits, student_logits)
     teacher_logits, student_logits = teacher_logits / temperature, student_logits / temperature
     p = ops.sigmoid(teacher_logits)
     divergence = p * (ops.log_sigmoid(teacher_logits) - ops.log_sigmoid(student_logits)) + (
         1.0 - p
     ) * (ops.log_sigmoid(-teacher_logits) - ops.log_sigmoid(-student_logits))
-    return temperature**2 * ops.mean(divergence, axis=-1)
+    return masked(temperature**2 * ops.mean(divergence, axis=-1), mask)
 
 
 DISTANCES: dict[str, Distance] = {"l2": l2, "cosine": cosine, "pearson": pearson}
@@ -207,16 +217,36 @@ def logit_loss(
     return (binary_kl if task == "binary" else kl)(teacher, student, temperature)
 
 
+def logits(probabilities: Tensor, task: str) -> Tensor:
+    r"""Logits that stand for these probabilities: $\log p$ of classes, $\log p/(1-p)$ of clicks.
+
+    Args:
+        probabilities: Shape `(..., outputs)`. They are kept 1e-7 away from 0 and 1.
+        task: `"binary"` or `"classes"`.
+
+    Returns:
+        Tensor of the same shape.
+
+    Example:
+        >>> float(logits(ops.array([0.5]), "binary")[0])
+        0.0
+    """
+    dtype = keras.backend.result_type(keras.config.floatx(), "float32")
+    p = ops.clip(ops.cast(probabilities, dtype), _PROBABILITY, 1.0 - _PROBABILITY)
+    return ops.log(p) if task == "classes" else ops.log(p) - ops.log1p(-p)
+
+
 def mean(values: Tensor, sample_weight: Tensor | None = None) -> Tensor:
     r"""Mean over all examples, each times its weight: $\frac{1}{n} \sum_i w_i v_i$.
 
     Divides by the number of values, not by the sum of the weights, which is what Keras's own
-    losses do, so that a weight acts alike on the task and on the distillation terms.
+    losses do, so that a weight acts alike on the task and on the distillation terms. Values that a
+    mask leaves out are not counted, as there.
 
     Args:
         values: Tensor of shape `(batch, ...)`.
         sample_weight: None, or a tensor of shape `(batch,)` or `(batch, 1)`, or one whose shape
-            begins as that of `values`: `(batch, time)` weighs each token, padding with 0.
+            begins as that of `values`: `(batch, time)` weighs each token.
 
     Returns:
         A scalar.
@@ -224,6 +254,11 @@ def mean(values: Tensor, sample_weight: Tensor | None = None) -> Tensor:
     Raises:
         ValueError: If the weights have more axes than the values, or other lengths.
     """
+    mask = mask_of(values)
+    if mask is not None and len(mask.shape) <= len(values.shape):
+        weight = _like(mask_weight(mask, values.dtype), values)
+        values = ops.where(weight > 0, values, 0.0) * weight
+    sample_weight = one_weight(sample_weight, None)
     if sample_weight is None:
         return ops.mean(values)
     weight = ops.cast(sample_weight, values.dtype)
@@ -238,6 +273,9 @@ def mean(values: Tensor, sample_weight: Tensor | None = None) -> Tensor:
             f"(batch, time). Received: weights of shape {lead} for values of shape {shape}. "
             "Cut the model where its states have that axis."
         )
-    return ops.mean(
-        values * ops.reshape(weight, ops.shape(weight) + (1,) * (len(shape) - len(lead)))
-    )
+    return ops.mean(values * _like(weight, values))
+
+
+def _like(weight: Tensor, values: Tensor) -> Tensor:
+    """Weights of the first axes, with as many axes as the values."""
+    return ops.reshape(weight, ops.shape(weight) + (1,) * (len(values.shape) - len(weight.shape)))

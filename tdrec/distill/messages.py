@@ -8,6 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from tdrec.distill.masks import unmasked
+
 Tensor = Any
 Shape = tuple[int | None, ...]
 
@@ -31,6 +33,7 @@ class _Perceptron(keras.layers.Layer):
     ) -> None:
         super().__init__(**kwargs)
         check_codec(self.name, {**widths, "hidden_dim": hidden_dim}, dropout)
+        self.supports_masking = True
         self.hidden_dim = hidden_dim
         self.dropout = dropout
         self.linear = linear
@@ -174,8 +177,12 @@ class MessageDecoder(_Perceptron):
         self.body.build(tuple(message_shape))
 
     def call(self, message: Tensor, training: bool = False) -> tuple[Tensor, Tensor]:
-        states = self.body(message, training=training)
+        with unmasked(message):  # the decoder hands the mask on itself
+            states = self.body(message, training=training)
         return states[..., : self.low_dim], states[..., self.low_dim :]
+
+    def compute_mask(self, message: Tensor, previous_mask: Any = None) -> tuple[Any, Any]:
+        return previous_mask, previous_mask
 
     def compute_output_shape(self, message_shape: Shape) -> tuple[Shape, Shape]:
         lead = tuple(message_shape[:-1])

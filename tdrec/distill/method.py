@@ -1,16 +1,15 @@
 """What a distillation method is: traces of student and teacher in, named losses out."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 
-from tdrec.distill.model_split import Trace
+from tdrec.distill.model_split import Middle, ModelSplit, Trace
 from tdrec.distill.term_weight import OwnWeights, TermWeight
 
 Tensor = Any
-Middle = Callable[[Tensor], Tensor]
 
 NOTHING = Trace(None, None, None)
 """The trace of a teacher that is not read."""
@@ -94,6 +93,21 @@ class Method(keras.layers.Layer):
         """
         return {}
 
+    def settle(self, loss: Any, student: ModelSplit, teacher: ModelSplit | None) -> None:
+        """Takes note of what a distiller is compiled with, before it trains.
+
+        Args:
+            loss: The task's, as `compile` takes it; None if it is the student's own.
+            student: The student's split.
+            teacher: The teacher's, if there is one.
+
+        Raises:
+            ValueError: If they do not fit the method.
+        """
+        for method in self._flatten_layers(include_self=False, recursive=False):
+            if isinstance(method, Method):
+                method.settle(loss, student, teacher)
+
     def weight_variables(self) -> list[keras.Variable]:
         """What the step reads of this method's weights and of those inside it."""
         methods = (layer for layer in self._flatten_layers() if isinstance(layer, Method))
@@ -133,7 +147,7 @@ class Method(keras.layers.Layer):
     def build_from_config(self, config: dict[str, Any]) -> None:
         # A stored build holds plain lists where `build` was given traces.
         shapes = config["shapes_dict"]
-        self.build(Trace(*shapes["student"]), Trace(*shapes["teacher"]))
+        self.build(Trace(*_tuples(shapes["student"])), Trace(*_tuples(shapes["teacher"])))
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
@@ -141,3 +155,13 @@ class Method(keras.layers.Layer):
             if name not in ("self", "kwargs"):
                 config[name] = getattr(self, name)
         return config
+
+
+def _tuples(stored: Any) -> Any:
+    """Shapes, in any structure, that were stored as lists."""
+    if isinstance(stored, dict):
+        return {key: _tuples(value) for key, value in stored.items()}
+    if not isinstance(stored, (list, tuple)):
+        return stored
+    inner = [_tuples(item) for item in stored]
+    return tuple(inner) if all(i is None or isinstance(i, int) for i in inner) else inner

@@ -1,14 +1,19 @@
 """How a saved distiller refers to its teacher: by path and fingerprint, never by its weights."""
 
+import io
 import os
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import h5py
 import keras
 
-from tdrec.distill.fingerprint import fingerprint
-from tdrec.distill.model_split import ModelSplit, split_model
+from tdrec.distill.cut import split_model
+from tdrec.distill.fingerprint import fingerprint, hash_arrays
+from tdrec.distill.model_split import ModelSplit
+from tdrec.distill.predictor import Predictor
 
 
 @dataclass(frozen=True)
@@ -20,6 +25,7 @@ class TeacherReference:
         path: The `.keras` file of its model, None if it is not known.
         cut: The arguments of `split_model` that make its split, None if they do not.
         name: Of its model, for people; None if its layers are not known.
+        content: Hash of what its file holds, which is looked at before anything of it is run.
 
     Example:
         >>> teacher.save("teacher.keras")
@@ -31,6 +37,7 @@ class TeacherReference:
     path: str | None = None
     cut: dict[str, Any] | None = None
     name: str | None = None
+    content: str | None = None
 
     @classmethod
     def of(cls, split: ModelSplit, path: str | None = None) -> Self:
@@ -44,7 +51,8 @@ class TeacherReference:
             The reference.
         """
         name = split.layers[0].name if split.layers else None
-        return cls(fingerprint(split), path, cut_of(split), name)
+        content = file_content(path) if path is not None and Path(path).exists() else None
+        return cls(fingerprint(split), path, cut_of(split), name, content)
 
     def load(self, custom_objects: Any = None) -> ModelSplit | None:
         """The teacher from its file.
@@ -54,11 +62,16 @@ class TeacherReference:
 
         Returns:
             Its split, or None if no file is known or it is not there.
+
+        Raises:
+            ValueError: If the file holds another model, which is then not loaded.
         """
         if self.path is None or not Path(self.path).exists():
             return None
+        if self.content is not None and file_content(self.path) != self.content:
+            raise ValueError(_another(f"another model in the file {self.path!r}", self))
         model = keras.saving.load_model(self.path, custom_objects, compile=False)
-        return split_model(model, **(self.cut or {}))
+        return cut_again(model, self.cut or {})
 
     def check(self, split: ModelSplit) -> None:
         """Refuses another teacher.
@@ -71,33 +84,72 @@ class TeacherReference:
         """
         now = TeacherReference.of(split)
         if now.fingerprint != self.fingerprint:
-            raise ValueError(
-                "A distiller goes on with the teacher that it had, which its encoders and decoders "
-                f"have learned to talk to. Received: {now}, in place of {self}. Hand over that one "
-                "(if its file was replaced, put it back, or move the new file away to load the "
-                "distiller without a teacher). To learn from another, make a new distiller around "
-                "the student: tdrec.Distiller(distiller.student, teacher, method)."
-            )
+            raise ValueError(_another(str(now), self))
 
     def __str__(self) -> str:
-        cut = "" if self.cut is None else f", cut at {self.cut['low']!r} and {self.cut['high']!r}"
+        at = self.cut or {}
+        cut = f", cut at {at['low']!r} and {at['high']!r}" if "low" in at else ""
         file = "" if self.path is None else f", in the file {self.path!r}"
         name = "" if self.name is None else f" {self.name!r}"
         return f"the teacher{name}, fingerprint {self.fingerprint[:16]}{cut}{file}"
 
 
 def cut_of(split: ModelSplit) -> dict[str, Any] | None:
-    """The arguments of `split_model` that make a split again.
+    """What makes a split of a model again.
 
     Args:
         split: Any.
 
     Returns:
-        `low`, `high` and `output`, or None for rooms or inputs that are functions.
+        The arguments of `split_model`, or the output alone of a model that is not cut; None for
+        rooms or inputs that are functions.
     """
-    if split.cut is None or split.input_map is not None:
+    if split.input_map is not None or (split.cut is None and not split.whole):
         return None
-    return {"low": split.cut[0], "high": split.cut[1], "output": split.output}
+    if split.cut is None:
+        return {"output": split.output} if split.model is not None else None
+    return {**split.cut._asdict(), "output": split.output}
+
+
+def cut_again(model: keras.Model, cut: dict[str, Any]) -> ModelSplit:
+    """The split of a model that was loaded.
+
+    Args:
+        model: The model.
+        cut: As `cut_of` gives it.
+
+    Returns:
+        Its split.
+    """
+    return split_model(model, **cut) if "low" in cut else Predictor(model, **cut)
+
+
+def file_content(path: str | os.PathLike[str]) -> str:
+    """A hash of the model in a `.keras` file: its configuration and weights, of which none is run.
+
+    Args:
+        path: The file.
+
+    Returns:
+        64 hexadecimal digits (SHA-256).
+    """
+    with zipfile.ZipFile(path) as archive:
+        config = archive.read("config.json").decode()
+        with h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as weights:
+            names: list[str] = []
+            weights.visit(names.append)
+            arrays = {n: weights[n][()] for n in names if isinstance(weights[n], h5py.Dataset)}
+    return hash_arrays(arrays.values(), start=f"{config}{list(arrays)}")
+
+
+def _another(received: str, known: TeacherReference) -> str:
+    return (
+        "A distiller goes on with the teacher that it had, which its encoders and decoders "
+        f"have learned to talk to. Received: {received}, in place of {known}. Hand over that one "
+        "(if its file was replaced, put it back, or move the new file away to load the "
+        "distiller without a teacher). To learn from another, make a new distiller around "
+        "the student: tdrec.Distiller(distiller.student, teacher, method)."
+    )
 
 
 def check_path(teacher: ModelSplit | None, path: str | os.PathLike[str]) -> str:

@@ -14,9 +14,9 @@ import keras
 import tensorflow as tf
 
 from tdrec.distill.backend import require_tensorflow
-from tdrec.distill.model_split import ModelSplit, Trace
+from tdrec.distill.model_split import ModelSplit, Trace, shapes_of
+from tdrec.distill.predictor import Predictor
 from tdrec.runtime.files import replacing
-from tdrec.teachers.predictor import Predictor
 
 ROOMS = ("lower", "middle", "head")
 
@@ -64,8 +64,8 @@ def load_saved_model(
             f"endpoint {endpoint!r} of {str(path)!r}, which has the outputs "
             f"{', '.join(map(repr, names))}. Pass, for example, output={names[0]!r}."
         )
-    teacher = Predictor(saved.room(endpoint), owner=saved, input_map=input_map, output=output)
-    teacher.shapes = _shapes(teacher, Trace(None, None, outputs))
+    teacher = Predictor(saved.room(endpoint), model=saved, input_map=input_map, output=output)
+    teacher.shapes = shapes_of(teacher.distilled(Trace(None, None, outputs)))
     return teacher
 
 
@@ -117,11 +117,11 @@ def load_saved_split(
         saved.room(lower),
         saved.room(middle),
         saved.room(head),
-        owner=saved,
+        model=saved,
         input_map=input_map,
         output=output,
     )
-    split.shapes = _shapes(split, Trace(low, high, prediction))
+    split.shapes = shapes_of(split.distilled(Trace(low, high, prediction)))
     return split
 
 
@@ -154,17 +154,22 @@ def save_split(split: ModelSplit, path: str | os.PathLike[str], x: Any) -> None:
             "Only a split with states can be saved as three rooms. Received: a tdrec.Predictor. "
             "Export its model: model.export(path)."
         )
+    if split.carry:
+        raise ValueError(
+            "A SavedModel's rooms hand on their state alone. Received: a split of a model in which "
+            "something is carried past a cut (a mask, or carry=True). Cut it where nothing skips, "
+            "or export the whole model, model.export(path), and use tdrec.load_saved_model."
+        )
     x = keras.tree.map_structure(keras.ops.convert_to_tensor, x)
     trace = split(x)
-    see = split.input_map or (lambda x: x)
     archive = keras.export.ExportArchive()
     for layer in split.layers:
         archive.track(layer)
     rooms: dict[str, tuple[Callable[[Any], Any], Any]] = {
         "serve": (lambda x: split(x).prediction, x),
-        "lower": (lambda x: split._run("lower", see(x), False), x),
+        "lower": (lambda x: split(x).low, x),
         "middle": (split.interpret, trace.low),
-        "head": (lambda high: split._run("head", high, False), trace.high),
+        "head": (lambda high: split._run("head", high, None, False)[0], trace.high),
     }
     for name, (room, given) in rooms.items():
         archive.add_endpoint(name, room, [_specs(given)])
@@ -275,11 +280,6 @@ def _unpacked(outputs: Any) -> Any:
     """The output itself where there is one only: signatures return dicts, even of one."""
     flat = keras.tree.flatten(outputs)
     return flat[0] if len(flat) == 1 else outputs
-
-
-def _shapes(split: ModelSplit, trace: Trace) -> Trace:
-    fields = split.distilled(trace)
-    return Trace(*(f if f is None else (None, *f.shape[1:]) for f in fields))
 
 
 def _specs(x: Any, name: str | None = None) -> Any:

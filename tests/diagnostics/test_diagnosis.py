@@ -9,11 +9,11 @@ from keras import ops
 import small_models
 from tdrec.diagnostics.diagnosis import diagnose
 from tdrec.diagnostics.finding import FAIL, OK, WARN
+from tdrec.distill.cut import split_model
 from tdrec.distill.distiller import Distiller
 from tdrec.distill.method import Method
 from tdrec.distill.methods import FeatureDistillation, LabelDistillation, Scratch
 from tdrec.distill.methods.talking_models import TalkingModels
-from tdrec.distill.model_split import split_model
 from tdrec.distill.teacher_targets import batches
 
 QUICK = {"steps": 3, "scratch_steps": 20, "batch_size": 64}

@@ -39,7 +39,7 @@ class SubclassedTables(keras.Model):
 def as_rooms_of_functions():
     """The owner of a split's rooms, and the split, whose functions cannot be cloned."""
     model = SubclassedTables()
-    return model, ModelSplit(lambda x: model(x), lambda low: low, lambda high: high, owner=model)
+    return model, ModelSplit(lambda x: model(x), lambda low: low, lambda high: high, model=model)
 
 
 @pytest.mark.parametrize("kind", ["functional", "nested", "subclassed", "functions"])

@@ -6,8 +6,8 @@ from tdrec.diagnostics.states import hidden_states
 from tdrec.distill.distiller import Distiller
 from tdrec.distill.methods import FeatureDistillation, LabelDistillation, Scratch
 from tdrec.distill.methods.talking_models import TalkingModels
+from tdrec.distill.predictor import Predictor
 from tdrec.distill.teacher_targets import TeacherTargets, attach
-from tdrec.teachers.predictor import Predictor
 
 
 def close(a, b):

@@ -6,9 +6,10 @@ from keras import layers
 
 from small_models import inputs_and_ratings, student_and_teacher
 from tdrec.distill.callbacks import RampUp, TermSchedule, switch_off, warm_up
+from tdrec.distill.cut import split_model
 from tdrec.distill.distiller import Distiller
 from tdrec.distill.methods import FeatureDistillation, LabelDistillation, TalkingModels
-from tdrec.distill.model_split import ModelSplit, split_model
+from tdrec.distill.model_split import ModelSplit
 from tdrec.distill.trainers.training_step import PARTS
 
 X, Y = inputs_and_ratings(rows=32)
@@ -213,7 +214,7 @@ def test_the_first_stage_does_not_run_the_teacher():
         calls.append(len(x))
         return model.get_layer("low")(x)
 
-    teacher = ModelSplit(lower, model.get_layer("high"), model.get_layer("out"), owner=model)
+    teacher = ModelSplit(lower, model.get_layer("high"), model.get_layer("out"), model=model)
     teacher(X)  # its shapes are known, and nothing is run to find them
     calls.clear()
     distiller = make(teacher=teacher)

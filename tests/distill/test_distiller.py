@@ -78,7 +78,7 @@ def test_a_step_runs_each_model_once_on_x():
 
             return run
 
-        return ModelSplit(room("low"), room("high"), room("out"), owner=model)
+        return ModelSplit(room("low"), room("high"), room("out"), model=model)
 
     student = counted("student", small_model())
     teacher = counted("teacher", small_model(7, 6))

@@ -8,8 +8,8 @@ from keras import layers
 import numpy_reference as reference
 from small_distillers import METHODS, TD_TERMS, X, Y, fit, make_distiller, talking
 from small_models import numpy_trace, student_and_teacher
+from tdrec.distill.cut import split_model
 from tdrec.distill.methods import LabelDistillation, Scratch
-from tdrec.distill.model_split import split_model
 
 
 def test_logged_losses_are_means_over_rows():

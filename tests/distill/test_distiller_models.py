@@ -18,9 +18,9 @@ from small_distillers import (
     student_of,
     talking,
 )
+from tdrec.distill.cut import split_model
 from tdrec.distill.distiller import Distiller
 from tdrec.distill.methods import LabelDistillation
-from tdrec.distill.model_split import split_model
 
 
 def test_evaluating_and_predicting_are_the_students():
@@ -158,7 +158,9 @@ def test_one_output_of_several_is_distilled(stored):
 def test_several_outputs_and_none_named():
     student, teacher = two_heads(5, 4, "student"), two_heads(7, 6, "teacher")
     splits = split_model(student, "low", "high"), split_model(teacher, "low", "high")
-    with pytest.raises(ValueError, match=r"a student with several.*output=KEY"):
+    with pytest.raises(
+        ValueError, match=r"a student with the outputs 'rating', 'click'.*output='rating'"
+    ):
         Distiller(*splits, LabelDistillation())
     distiller = Distiller(*splits, talking())  # states alone: no output is compared
     distiller.compile("sgd", loss={"rating": "mse", "click": "mse"})

@@ -21,9 +21,10 @@ from small_distillers import (
     talking,
 )
 from small_models import numpy_trace, small_model, student_and_teacher
+from tdrec.distill.cut import split_model
 from tdrec.distill.distiller import Distiller
 from tdrec.distill.methods import LabelDistillation, Scratch
-from tdrec.distill.model_split import ModelSplit, split_model
+from tdrec.distill.model_split import ModelSplit
 
 
 def test_the_teacher_is_left_alone(tmp_path):
@@ -135,7 +136,7 @@ def test_a_distiller_keeps_its_teacher_and_a_new_one_takes_another():
         with pytest.raises(ValueError, match="A distiller goes on with the teacher that it had"):
             distiller.teacher = teacher
     with pytest.raises(TypeError, match="`teacher` must be a ModelSplit"):
-        distiller.teacher = model
+        distiller.teacher = 3
     assert distiller.teacher.layers[0] is model
     replaced = Distiller(distiller.student, other, distiller.method)
     assert replaced.teacher is other

@@ -7,8 +7,9 @@ import pytest
 from keras import layers
 
 from small_models import INPUTS, small_model
+from tdrec.distill.cut import split_model
 from tdrec.distill.fingerprint import fingerprint, hash_arrays
-from tdrec.distill.model_split import ModelSplit, split_model
+from tdrec.distill.model_split import ModelSplit
 
 
 def deep_model():
@@ -39,7 +40,7 @@ def test_weights_cut_and_output_each_make_another_one():
         fingerprint(split_model(model, "a", "b")),
         fingerprint(split_model(model, "a", "c")),
         fingerprint(split_model(model, "a", "b", output=0)),
-        fingerprint(ModelSplit(model.layers[1], model.layers[2], model.layers[3], owner=model)),
+        fingerprint(ModelSplit(model.layers[1], model.layers[2], model.layers[3], model=model)),
     }
     model.layers[-1].bias.assign([0.0, 1e-7])
     found.add(fingerprint(split_model(model, "a", "b")))

@@ -11,10 +11,10 @@ from small_models import (
     small_model,
     student_and_teacher,
 )
+from tdrec.distill.cut import split_model
 from tdrec.distill.distiller import Distiller
 from tdrec.distill.gradient_norms import gradient_norms
 from tdrec.distill.methods import LabelDistillation, Scratch, TalkingModels
-from tdrec.distill.model_split import split_model
 
 X, Y = inputs_and_ratings()
 SIZES = {"message_dim": 6, "hidden_dim": 9}

@@ -15,7 +15,8 @@ from small_models import (
     two_inputs,
     with_skip,
 )
-from tdrec.distill.model_split import ModelSplit, split_model
+from tdrec.distill.cut import split_model
+from tdrec.distill.model_split import ModelSplit
 
 X, Y = inputs_and_ratings()
 
@@ -36,7 +37,7 @@ def test_functional_model():
     split = split_model(model, "low", "high")
     for tensor, expected in zip(split(X), numpy_trace(model, X), strict=True):
         np.testing.assert_allclose(tensor, expected, rtol=1e-5, atol=1e-6)
-    assert split.cut == ("low", "high")
+    assert split.cut == ("low", "high", False)
     assert split.layers == (model,)
     assert split.shapes == ((None, 5), (None, 4), (None, 1))
 
@@ -136,8 +137,8 @@ def test_output_names_what_is_distilled():
     assert distilled.low is trace.low
     np.testing.assert_array_equal(distilled.prediction, model(X)["click"])
     unnamed = split_model(model, "low", "high")
-    assert unnamed.shapes.prediction is None
-    assert unnamed.distilled(trace).prediction is None
+    assert unnamed.shapes.prediction == {"rating": (None, 1), "click": (None, 2)}
+    assert unnamed.distilled(trace).prediction is trace.prediction
 
 
 def test_subclassed_model_by_layers():
@@ -153,7 +154,7 @@ def test_subclassed_model_by_bound_methods():
     model = Subclassed()
     model(X)
     split = ModelSplit(lower=model.embed, middle=model.body, head=model.last)
-    assert split.layers == (model, model.last)
+    assert split.layers == (model,)
     assert split.shapes is None
     trace = split(X)
     assert split.shapes == ((None, 5), (None, 4), (None, 1))
@@ -171,7 +172,7 @@ def test_subclassed_model_by_functions_needs_an_owner_to_be_trained():
         "head": lambda high: model.last(high),
     }
     assert ModelSplit(**functions).layers == ()
-    split = ModelSplit(**functions, owner=model)
+    split = ModelSplit(**functions, model=model)
     assert split.layers == (model,)
     np.testing.assert_allclose(split(X).prediction, model(X), rtol=1e-6)
 
@@ -184,7 +185,7 @@ def test_training_reaches_the_rooms_that_take_it():
         return low
 
     model = small_model()
-    split = ModelSplit(lower=lambda x: x, middle=middle, head=lambda e: e, owner=model)
+    split = ModelSplit(lower=lambda x: x, middle=middle, head=lambda e: e, model=model)
     split(X, training=True)
     split(X)
     split.interpret(X)

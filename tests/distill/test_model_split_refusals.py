@@ -5,7 +5,8 @@ import pytest
 from keras import layers
 
 from small_models import Subclassed, nested, small_model, two_inputs, with_skip
-from tdrec.distill.model_split import ModelSplit, split_model
+from tdrec.distill.cut import split_model
+from tdrec.distill.model_split import ModelSplit
 
 
 @pytest.mark.parametrize("output", ["likes", 0])

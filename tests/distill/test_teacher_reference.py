@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 from small_models import inputs_and_ratings, small_model
-from tdrec.distill.model_split import ModelSplit, split_model
+from tdrec.distill.cut import split_model
+from tdrec.distill.model_split import ModelSplit
 from tdrec.distill.teacher_reference import TeacherReference, check_path, cut_of
 
 X, _ = inputs_and_ratings()
@@ -16,7 +17,7 @@ def test_a_teacher_is_found_again_by_its_file(tmp_path):
     reference = TeacherReference.of(split, file)
     loaded = reference.load()
     reference.check(loaded)
-    assert loaded.cut == ("low", "high")
+    assert loaded.cut == ("low", "high", False)
     for mine, its in zip(split(X), loaded(X), strict=True):
         np.testing.assert_array_equal(mine, its)
 
@@ -41,7 +42,7 @@ def test_another_teacher_is_refused_by_name():
     assert f"in place of the teacher 'small', fingerprint {reference.fingerprint[:16]}" in message
     assert "'models/t.keras'" in message
     assert "tdrec.Distiller(distiller.student, teacher, method)" in message
-    callables = ModelSplit(*(model.get_layer(n) for n in ("low", "high", "out")), owner=model)
+    callables = ModelSplit(*(model.get_layer(n) for n in ("low", "high", "out")), model=model)
     with pytest.raises(ValueError, match="goes on with the teacher"):
         reference.check(callables)
 
@@ -51,6 +52,7 @@ def test_the_cut_makes_the_split_again():
     assert cut_of(split_model(model, "low", "high", output=0)) == {
         "low": "low",
         "high": "high",
+        "carry": False,
         "output": 0,
     }
     assert cut_of(split_model(model, "low", "high", input_map=lambda x: x)) is None

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from small_models import inputs_and_ratings, numpy_trace, small_model
-from tdrec.distill.model_split import ModelSplit, Trace, split_model
+from tdrec.distill.cut import split_model
+from tdrec.distill.model_split import ModelSplit, Trace
 from tdrec.distill.teacher_targets import TeacherTargets, as_tensors, attach, batches, detach
 
 X, Y = inputs_and_ratings(rows=30)
@@ -21,7 +22,7 @@ class Watched:
         self.model = small_model(seed=seed)
         self.passes = []
         self.split = ModelSplit(
-            self.lower, self.model.get_layer("high"), self.model.get_layer("out"), owner=self.model
+            self.lower, self.model.get_layer("high"), self.model.get_layer("out"), model=self.model
         )
 
     def lower(self, x):
@@ -140,7 +141,7 @@ def test_strings_are_told_apart_by_what_they_say(tmp_path):
     lookup = keras.layers.StringLookup(vocabulary=[f"u{i}" for i in range(30)])
     table = keras.layers.Embedding(31, 4)
     table.build()
-    split = ModelSplit(lambda x: table(lookup(x)), lambda low: 2 * low, lambda e: e, owner=table)
+    split = ModelSplit(lambda x: table(lookup(x)), lambda low: 2 * low, lambda e: e, model=table)
     targets = TeacherTargets(tmp_path)
     users = np.array([f"u{i}" for i in range(30)], object)
     first = targets(split, users)

@@ -71,7 +71,7 @@ def test_a_term_neither_comes_nor_goes(before, after):
 def test_a_class_declares_its_weights():
     assert list(LabelDistillation.declared_weights()) == ["weight"]
     assert set(Hybrid.declared_weights()) == {"label_weight", "feature_weight"}
-    assert LabelDistillation.weight.terms == "label_loss"
+    assert LabelDistillation.weight.terms == "*label_loss"
 
 
 def test_a_weight_that_never_got_a_value_is_named():

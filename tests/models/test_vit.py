@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from small_vit import CLASSES, IMAGES, SIZES
+from tdrec.distill.cut import split_model
 from tdrec.distill.distiller import Distiller
 from tdrec.distill.methods import FeatureDistillation, LabelDistillation, TalkingModels
-from tdrec.distill.model_split import split_model
 from tdrec.models.vit import ViT, block_name, first_blocks
 
 pytest.importorskip("keras_hub", reason="ViT needs keras-hub: pip install 'tdrec[images]'")

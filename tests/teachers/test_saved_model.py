@@ -5,11 +5,12 @@ import tensorflow as tf
 from keras import layers
 
 from small_models import inputs_and_ratings, numpy_trace, small_model, student_and_teacher
+from tdrec.distill.cut import split_model
 from tdrec.distill.distiller import Distiller
 from tdrec.distill.methods import FitNet, LabelDistillation, TalkingModels
-from tdrec.distill.model_split import ModelSplit, split_model
+from tdrec.distill.model_split import ModelSplit
+from tdrec.distill.predictor import Predictor
 from tdrec.distill.teacher_targets import TeacherTargets
-from tdrec.teachers.predictor import Predictor
 from tdrec.teachers.saved_model import load_saved_model, load_saved_split, save_split
 
 X, Y = inputs_and_ratings(rows=30)
@@ -346,7 +347,7 @@ def test_nothing_is_left_behind_when_writing_fails(model, tmp_path):
         lambda x: x + tf.cast(table[tf.cast(x, "int32")], "float32"),
         lambda low: low,
         lambda high: high,
-        owner=model,
+        model=model,
     )
     with pytest.raises(AssertionError, match="'untracked' resource"):
         save_split(split, tmp_path / "teacher", X)

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from small_models import inputs_and_ratings, numpy_trace, small_model, student_and_teacher
+from tdrec.distill.cut import split_model
 from tdrec.distill.distiller import Distiller
 from tdrec.distill.methods import (
     FeatureDistillation,
@@ -15,8 +16,8 @@ from tdrec.distill.methods import (
     LabelDistillation,
     TalkingModels,
 )
-from tdrec.distill.model_split import Trace, split_model
-from tdrec.teachers.predictor import Predictor
+from tdrec.distill.model_split import Trace
+from tdrec.distill.predictor import Predictor
 from tdrec.teachers.stored_targets import StoredTargets
 
 ROWS = 40

@@ -24,8 +24,9 @@ class Hybrid(Sum):
     Args:
         label_weight: Positive. Default 1.
         feature_weight: Positive. Default 1.
-        task: As in `LabelDistillation`. Default `"regression"`.
+        task: As in `LabelDistillation`. Default None.
         temperature: As in `LabelDistillation`. Default 1.
+        from_logits: As in `LabelDistillation`. Default None.
         codec: As in `FeatureDistillation`. Default `Codec()`.
         distance: As in `FeatureDistillation`. Default `"l2"`.
         **kwargs: The codec's arguments in its place, and those of `keras.layers.Layer`.
@@ -49,23 +50,26 @@ class Hybrid(Sum):
         self,
         label_weight: float = 1.0,
         feature_weight: float = 1.0,
-        task: str = "regression",
+        task: str | None = None,
         temperature: float = 1.0,
         *,
+        from_logits: bool | None = None,
         codec: Codec | None = None,
         distance: str = "l2",
         **kwargs: Any,
     ) -> None:
         codec = take_codec(codec, kwargs)
+        kind: dict[str, Any] = {"dtype": kwargs.get("dtype")}
         methods: list[Method] = [
-            LabelDistillation(task=task, temperature=temperature, dtype=kwargs.get("dtype")),
-            FeatureDistillation(codec=codec, distance=distance, dtype=kwargs.get("dtype")),
+            LabelDistillation(1.0, task, temperature, from_logits, **kind),
+            FeatureDistillation(codec=codec, distance=distance, **kind),
         ]
         super().__init__(methods, **kwargs)
         self.label_weight = label_weight
         self.feature_weight = feature_weight
         self.task = task
         self.temperature = temperature
+        self.from_logits = from_logits
         self.codec = codec
         self.distance = distance
 

@@ -10,8 +10,11 @@ from keras import ops
 
 from tdrec.distill import losses
 from tdrec.distill.check import check_positive
+from tdrec.distill.masks import mask_of, masked
 from tdrec.distill.method import Method, Tensor
-from tdrec.distill.model_split import Trace
+from tdrec.distill.model_split import ModelSplit, Trace
+from tdrec.distill.output_kind import ComparedKinds, compared_kinds
+from tdrec.distill.sample_weights import one_weight
 from tdrec.distill.term_weight import TermWeight
 
 
@@ -23,14 +26,21 @@ class LabelDistillation(Method):
 
     Args:
         weight: $w > 0$. Default 1.
-        task: What the outputs are: `"regression"`, `"binary"` (logits of a sigmoid) or
-            `"classes"` (logits of a softmax). Default `"regression"`.
+        task: What the outputs are: `"regression"` (numbers), `"binary"` (clicks) or `"classes"`.
+            Default None: as the loss tells that the distiller is compiled with; where it is a loss
+            of one's own, it must be named.
         temperature: Softens the two kinds of logits. Default 1.
+        from_logits: Whether the student's clicks or classes are logits, and not probabilities.
+            Default None: as the loss and the models' last layers tell, else logits. Probabilities
+            $p$ are compared as the logits $\log p$ (classes) and $\log p/(1-p)$ (clicks).
+        output: Key or index of the output, of models with several. Each output is distilled by a
+            `LabelDistillation` of its own: see `Sum`. Default None: the only one.
         **kwargs: Those of `keras.layers.Layer`.
 
     Raises:
-        ValueError: If an argument is out of its range; when it is built, if a model has several
-            outputs, or one where classes are compared; the rule is named.
+        ValueError: If an argument is out of its range; when it is compiled, if the kind of output
+            cannot be told, or the loss and the models contradict it; when it is built, if a model
+            has several outputs and none is named, or one where classes are compared.
 
     Example:
         >>> distiller = Distiller(student_split, teacher_split, LabelDistillation(weight=0.5))
@@ -41,41 +51,84 @@ class LabelDistillation(Method):
 
     teacher_fields = ("prediction",)
     terms = ("label_loss",)
-    weight = TermWeight("label_loss")
+    weight = TermWeight("*label_loss")
 
     def __init__(
         self,
         weight: float = 1.0,
-        task: str = "regression",
+        task: str | None = None,
         temperature: float = 1.0,
+        from_logits: bool | None = None,
+        output: str | int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.weight = weight
-        self.task = losses.check_task(task)
+        self.task = None if task is None else losses.check_task(task)
         self.temperature = check_positive("temperature", temperature)
+        self.from_logits = from_logits
+        self._output = output
+        if output is not None:
+            self.terms = (f"{output}_label_loss",)
+        self.kinds: ComparedKinds | None = None
+
+    @property
+    def output(self) -> str | int | None:
+        """The output that is distilled; of other layers of Keras it is a tensor."""
+        return self._output
+
+    def settle(self, loss: Any, student: ModelSplit, teacher: ModelSplit | None) -> None:
+        self.kinds = self._compared(loss, student, teacher)
+
+    def _compared(self, *models: Any) -> ComparedKinds:
+        return compared_kinds(self.task, self.from_logits, self.output, *models)
 
     def build(self, student: Trace, teacher: Trace) -> None:
         for name, shapes in (("student", student), ("teacher", teacher)):
-            if shapes.prediction is None:
-                raise ValueError(
-                    f"Label distillation compares one output. Received: a {name} with several. "
-                    "Name the one in its split: split_model(..., output=KEY)."
-                )
-            if self.task == "classes" and (*shapes.prediction, 1)[1] == 1:
+            shape = self._of(shapes.prediction, name)
+            task = self.kinds.task if self.kinds else self.task
+            if task == "classes" and (*shape, 1)[1] == 1:
                 raise ValueError(
                     "With task='classes' label distillation compares logits of two classes or "
-                    f"more. Received: a {name} with outputs of shape {shapes.prediction}. For one "
+                    f"more. Received: a {name} with outputs of shape {shape}. For one "
                     "logit a row use task='binary', for a number task='regression'."
                 )
 
     def compute_loss(
-        self, student: Trace, teacher: Trace, *, sample_weight: Tensor | None = None, **_: Any
+        self, student: Trace, teacher: Trace, *, sample_weight: Any = None, **_: Any
     ) -> dict[str, Tensor]:
+        kinds = self.kinds or self._compared(None, None, None)
+        y_teacher = self._of(teacher.prediction, "teacher")
+        y_student = self._of(student.prediction, "student")
+        mask = mask_of(y_student)
         # One number a row, whether a model writes it as (batch,) or as (batch, 1).
         y_teacher, y_student = (
-            ops.expand_dims(y, -1) if len(y.shape) == 1 else y
-            for y in (teacher.prediction, student.prediction)
+            ops.expand_dims(y, -1) if len(y.shape) == 1 else y for y in (y_teacher, y_student)
         )
-        values = losses.logit_loss(y_teacher, y_student, self.task, self.temperature)
-        return self.weighted({"label_loss": losses.mean(values, sample_weight)})
+        if not kinds.teacher_logits:
+            y_teacher = losses.logits(y_teacher, kinds.task)
+        if not kinds.student_logits:
+            y_student = losses.logits(y_student, kinds.task)
+        values = losses.logit_loss(y_teacher, y_student, kinds.task, self.temperature)
+        weight = one_weight(sample_weight, self.output)
+        loss = losses.mean(masked(values, mask), weight)
+        return self.weighted({self.terms[0]: loss})
+
+    def _of(self, prediction: Any, name: str) -> Any:
+        """The output of a model, or its shape, that is distilled."""
+        if isinstance(prediction, dict) and self.output in prediction:
+            return prediction[self.output]
+        several = isinstance(prediction, list) or (
+            isinstance(prediction, tuple) and isinstance(prediction[-1], tuple)
+        )
+        if several and isinstance(self.output, int) and self.output < len(prediction):
+            return prediction[self.output]
+        if several or isinstance(prediction, dict):
+            known = prediction if isinstance(prediction, dict) else range(len(prediction))
+            raise ValueError(
+                f"Label distillation compares one output. Received: a {name} with the outputs "
+                f"{', '.join(map(repr, known))}, and output={self.output!r}. Name one, "
+                f"LabelDistillation(output={next(iter(known))!r}), and add one for each: "
+                "tdrec.Sum([...])."
+            )
+        return prediction

@@ -13,9 +13,9 @@ from tdrec.distill import losses
 from tdrec.distill.check import check_not_negative
 from tdrec.distill.codec import Codec
 from tdrec.distill.communication import State, communicate
-from tdrec.distill.method import Middle, Tensor
+from tdrec.distill.method import Tensor
 from tdrec.distill.methods.label_distillation import LabelDistillation
-from tdrec.distill.model_split import Trace
+from tdrec.distill.model_split import Middle, Trace
 from tdrec.distill.state_method import StateMethod, states
 from tdrec.distill.term_weight import TermWeight
 
@@ -51,8 +51,9 @@ class TalkingModels(StateMethod):
         interpret: Whether the teacher's own middle is run on what the teacher decoded. With False,
             a control, it answers with the decoded states as they are. Default True.
         label_weight: At least 0, of label distillation. Default 0: none.
-        task: As in `LabelDistillation`. Default `"regression"`.
+        task: As in `LabelDistillation`. Default None.
         temperature: As in `LabelDistillation`. Default 1.
+        from_logits: As in `LabelDistillation`. Default None.
         **kwargs: The codec's arguments in its place, and those of `keras.layers.Layer`.
 
     Raises:
@@ -85,8 +86,9 @@ class TalkingModels(StateMethod):
         target: str = "latest",
         interpret: bool = True,
         label_weight: float = 0.0,
-        task: str = "regression",
+        task: str | None = None,
         temperature: float = 1.0,
+        from_logits: bool | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(distance, codec, **kwargs)
@@ -104,7 +106,8 @@ class TalkingModels(StateMethod):
         self.label_weight = label_weight
         self.task = task
         self.temperature = temperature
-        labels = LabelDistillation(task=task, temperature=temperature, dtype=self.dtype_policy)
+        self.from_logits = from_logits
+        labels = LabelDistillation(1.0, task, temperature, from_logits, dtype=self.dtype_policy)
         self.labels = labels if label_weight > 0 else None
         self.round_terms = tuple(
             f"interaction_loss_{i}" for i in range(1, rounds + 1) if interaction_weight > 0

@@ -61,6 +61,14 @@ class BaseTrainingStep(keras.Model):
         """What is said of a test, of all that Keras would say."""
         raise NotImplementedError
 
+    def of_replica(self, loss: Tensor) -> Tensor:
+        """A loss of a replica's rows as its share of the loss of all: replicas are added up."""
+        return loss
+
+    def of_all(self, loss: Tensor) -> Tensor:
+        """The loss of a replica's rows that has this share: `of_replica` taken back."""
+        return loss
+
     def layers_of(self, part: str) -> Iterable[keras.Layer]:
         """The layers of one of `PARTS`."""
         raise NotImplementedError

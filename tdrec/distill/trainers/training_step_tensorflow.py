@@ -28,5 +28,13 @@ class TrainingStep(BaseTrainingStep):
             variable.assign(value)
         return self.step_logs(data, losses)
 
+    def of_replica(self, loss: Tensor) -> Tensor:
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        return loss if replicas == 1 else loss / replicas
+
+    def of_all(self, loss: Tensor) -> Tensor:
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        return loss if replicas == 1 else loss * replicas
+
     def test_step(self, data: Any) -> dict[str, Tensor]:
         return self.test_logs(super().test_step(data))

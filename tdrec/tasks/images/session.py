@@ -17,8 +17,9 @@ from tdrec.data.images import Images, evaluation_batches, training_batches
 from tdrec.diagnostics.cka import cka_table
 from tdrec.diagnostics.states import hidden_states
 from tdrec.distill import methods
+from tdrec.distill.cut import split_model
 from tdrec.distill.distiller import Distiller
-from tdrec.distill.model_split import ModelSplit, split_model
+from tdrec.distill.model_split import ModelSplit
 from tdrec.export.model_cost import multiply_adds, save_keras
 from tdrec.models.vit import ViT, block_name, first_blocks
 from tdrec.models.vit_checkpoints import load_vit

@@ -6,7 +6,8 @@ A method that gains as much from one of these does not owe its gain to what the 
 import keras
 import numpy as np
 
-from tdrec.distill.model_split import ModelSplit, Trace, split_model
+from tdrec.distill.cut import split_model
+from tdrec.distill.model_split import ModelSplit, Trace
 
 SEED = 0
 """Of all that is random in a control: it is the same for every student."""
@@ -31,8 +32,7 @@ def randomly_interpreting(model: keras.Model, split: ModelSplit) -> ModelSplit:
     """
     assert split.cut is not None
     keras.utils.set_random_seed(SEED)
-    low, high = split.cut
-    return split.interpreting_with(split_model(keras.models.clone_model(model), low, high))
+    return split.interpreting_with(split_model(keras.models.clone_model(model), *split.cut[:2]))
 
 
 def of_other_rows(targets: Trace, variants: int) -> Trace:

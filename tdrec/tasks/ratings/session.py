@@ -16,8 +16,9 @@ import numpy as np
 from tdrec.data import FeatureEncoder, Holdout
 from tdrec.distill import methods
 from tdrec.distill.backend import require_tensorflow
+from tdrec.distill.cut import split_model
 from tdrec.distill.distiller import Distiller
-from tdrec.distill.model_split import ModelSplit, split_model
+from tdrec.distill.model_split import ModelSplit
 from tdrec.distill.teacher_targets import TeacherTargets
 from tdrec.export.model_cost import latency_ms, multiply_adds
 from tdrec.models.rating_mlp import HIGH, LOW

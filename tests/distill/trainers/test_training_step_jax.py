@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from small_models import inputs_and_ratings, small_model, student_and_teacher
+from tdrec.distill.cut import split_model
 from tdrec.distill.distiller import Distiller
 from tdrec.distill.methods import TalkingModels
-from tdrec.distill.model_split import split_model
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "jax", reason="JAX's step alone")
 X, Y = inputs_and_ratings()

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from small_movielens import SMALL
+from tdrec.distill.cut import split_model
 from tdrec.distill.methods import get
-from tdrec.distill.model_split import Trace, split_model
+from tdrec.distill.model_split import Trace
 from tdrec.models.rating_mlp import HIGH, LOW
 from tdrec.studies.plan import find
 from tdrec.tasks.ratings.config import PRESETS

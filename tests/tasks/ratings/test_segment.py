@@ -8,7 +8,7 @@ import pytest
 
 from small_movielens import SMALL
 from tdrec.data import unrated_pairs
-from tdrec.distill.model_split import split_model
+from tdrec.distill.cut import split_model
 from tdrec.distill.teacher_targets import TeacherTargets, detach
 from tdrec.models.id_dropout import OUT_OF_VOCABULARY
 from tdrec.models.rating_mlp import HIGH, LOW

@@ -8,8 +8,8 @@ import pytest
 
 from small_movielens import SMALL
 from tdrec.distill import methods
+from tdrec.distill.cut import split_model
 from tdrec.distill.distiller import Distiller
-from tdrec.distill.model_split import split_model
 from tdrec.distill.teacher_targets import batches
 from tdrec.models.id_dropout import id_variants
 from tdrec.models.rating_mlp import HIGH, LOW

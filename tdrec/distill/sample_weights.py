@@ -1,0 +1,58 @@
+"""Weights of rows: for the task and for the distillation, and for each output of a model."""
+
+from typing import Any, NamedTuple
+
+Tensor = Any
+
+
+class SampleWeights(NamedTuple):
+    """A row's weight for the task, apart from its weight for the distillation.
+
+    Given as the `sample_weight` of a `Distiller`'s `fit`, or third in a batch of its data. Rows
+    without a label are distilled with a task weight of 0 and any number as their label.
+
+    Attributes:
+        task: As Keras takes a sample weight: shape `(batch,)`, or one for each output. None: 1.
+        distillation: Shape `(batch,)`, or one for each output where the method distils outputs
+            alone. None: 1.
+
+    Example:
+        >>> labelled = np.array([1.0, 0.0])
+        >>> weights = SampleWeights(task=labelled, distillation=np.array([1.0, 0.5]))
+    """
+
+    task: Any
+    distillation: Any
+
+
+def weights_of(sample_weight: Any) -> SampleWeights:
+    """What a batch's sample weight says of the task and of the distillation."""
+    if isinstance(sample_weight, SampleWeights):
+        return sample_weight
+    return SampleWeights(sample_weight, sample_weight)
+
+
+def one_weight(sample_weight: Any, output: str | int | None) -> Tensor | None:
+    """The weight of the rows for one output, or for what is of no output.
+
+    Args:
+        sample_weight: None, a tensor, or several by the output.
+        output: Its key or index, or None.
+
+    Returns:
+        None or a tensor.
+
+    Raises:
+        ValueError: If there are several, and none for this.
+    """
+    if not isinstance(sample_weight, (dict, list, tuple)):
+        return sample_weight
+    known = sample_weight if isinstance(sample_weight, dict) else range(len(sample_weight))
+    if output not in known:
+        raise ValueError(
+            "A term of distillation needs one weight for each row. Received: weights for the "
+            f"outputs {', '.join(map(repr, known))}, "
+            f"{'and a term of no one output' if output is None else f'none for {output!r}'}. "
+            "Say what counts there: sample_weight=tdrec.SampleWeights(task=..., distillation=...)."
+        )
+    return sample_weight[output]  # type: ignore[index]

@@ -1,0 +1,119 @@
+"""What a method makes of a teacher for a student: shared by the distiller and its layer form."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from tdrec.distill.method import NOTHING, Method
+from tdrec.distill.model_split import Middle, ModelSplit, Trace, shapes_of
+
+Tensor = Any
+
+
+class Teaching:
+    """A student, a teacher and a method.
+
+    Args:
+        student: The student's split.
+        teacher: The teacher's, None if there is none yet.
+        method: The method.
+
+    Attributes:
+        teacher: May be set.
+        known: What is known of a teacher that is not here, for people. Default nothing.
+    """
+
+    def __init__(self, student: ModelSplit, teacher: ModelSplit | None, method: Method) -> None:
+        self.student = student
+        self.teacher = teacher
+        self.method = method
+        self.known = ""
+
+    def terms(
+        self,
+        student: Trace,
+        student_middle: Middle,
+        inputs: Any,
+        targets: dict[str, Tensor] | None,
+        sample_weight: Any,
+        training: bool,
+    ) -> dict[str, Tensor]:
+        """The method's terms of a batch.
+
+        Args:
+            student: The student's trace.
+            student_middle: What interprets for the student.
+            inputs: The batch's.
+            targets: The teacher's trace of them, if it is known already.
+            sample_weight: The rows' weights for the distillation.
+            training: Whether dropout and noise of the method act.
+        """
+        self.build(inputs, targets)
+        teacher, teacher_middle = self.taught(inputs, targets)
+        return self.method.compute_loss(
+            self.student.distilled(student),
+            teacher,
+            student_middle=student_middle,
+            teacher_middle=teacher_middle,
+            sample_weight=sample_weight,
+            training=training,
+        )
+
+    def taught(self, inputs: Any, targets: dict[str, Tensor] | None) -> tuple[Trace, Middle]:
+        """The teacher's targets of a batch, constants, in the fields that the method reads.
+
+        With them what interprets decoded states of these rows.
+        """
+        if not self.method.teacher_fields:
+            return NOTHING, self._interpret
+        if targets is not None:
+            trace = NOTHING._replace(**targets)
+            middle = self.teacher.interpreter(inputs) if self.teacher else self._interpret
+        else:
+            trace, middle = self.required_teacher().run(inputs)
+            trace = self.required_teacher().distilled(trace)
+        low, high, prediction = (
+            f if f is None else keras.tree.map_structure(ops.stop_gradient, f)
+            for f in self.method.reads(trace)
+        )
+        return Trace(low, high, prediction), middle
+
+    def required_teacher(self) -> ModelSplit:
+        """The teacher.
+
+        Raises:
+            ValueError: If there is none.
+        """
+        if self.teacher is None:
+            raise ValueError(
+                f"{type(self.method).__name__} learns from a teacher. Received: teacher=None"
+                f"{self.known}. Pass the teacher's split to tdrec.Distiller, or set "
+                "`distiller.teacher` after loading one."
+            )
+        return self.teacher
+
+    def build(self, inputs: Any = None, targets: dict[str, Tensor] | None = None) -> bool:
+        """Builds the method once the shapes of both traces are known, if need be from a batch.
+
+        Returns:
+            Whether all is built.
+        """
+        if not self.method.built:
+            teacher = self._teacher_shapes(inputs, targets)
+            if self.student.shapes and teacher:
+                self.method.build(self.student.shapes, teacher)
+        return bool(self.method.built and self.student.shapes)
+
+    def _teacher_shapes(self, inputs: Any, targets: dict[str, Tensor] | None) -> Trace | None:
+        if not self.method.teacher_fields:
+            return NOTHING
+        if targets is not None:
+            return self.method.reads(shapes_of(NOTHING._replace(**targets)))
+        if self.teacher and self.teacher.shapes is None and inputs is not None:
+            self.teacher(inputs)
+        shapes = self.teacher.shapes if self.teacher else None
+        return self.method.reads(shapes) if shapes else None
+
+    def _interpret(self, low: Tensor) -> Tensor:
+        return self.required_teacher().interpret(low)
