@@ -147,23 +147,30 @@ def export_student(
     where the n values of a vocabulary have the indices 1 to n. ONNX and LiteRT read every index
     outside of [0, n] as 0. `student.keras` is the student as it is: of an index outside of [0, n]
     its embeddings make an error or a wrong row, depending on the device, so it must be given none.
-    Inputs without a vocabulary pass through unchanged and unchecked in every format.
+    Inputs without a vocabulary pass through unchanged and unchecked in every format: those that the
+    student looks up itself, by a `StringLookup` or another layer, are strings and ids everywhere.
 
     Each file is read again by its own runtime, and must predict what the student predicts on the
-    sample's first rows and on unknown values and indices. The folder appears when all is done and
-    right, with a `report.md` and a `report.json`; whatever fails, nothing of it is there, and a
-    folder that is to be replaced is as it was.
+    sample's first rows and on unknown values and indices: all outputs to 1e-5, or to four steps of
+    the coarsest type of a student of mixed precision. A format that cannot be written does not stop
+    the others: its reason is in `Export.refused`, in the report, in `vocabularies.json` and a
+    warning. The folder appears when all is done and right, with a `report.md` and a `report.json`;
+    whatever fails, nothing of it is there, and a folder that is to be replaced is as it was.
 
-    Every format takes named inputs with a batch axis of any size, and gives `"prediction"` (the
-    `.keras` file: what the student gives). A student whose inputs are a list or one tensor has the
-    names of its `keras.Input`s.
+    Every format takes named inputs with a batch axis of any size. Their names are the keys of a
+    dict, else the names of the `keras.Input`s, of a subclassed student `"input"`, or `"input_0"`
+    and so on for a list. Names that a SavedModel cannot hold (blanks, letters beyond ASCII, words
+    of Python, names that differ by case only) are others in all files but the `.keras` one:
+    `Export.inputs` has them. The files give `"prediction"`; several outputs, and those of a dict,
+    by their keys, else by the layers that make them, else `"output_0"` and so on.
 
     Args:
-        student: The student, built, with one output.
+        student: The student, built. One whose layers were trained as parts of a split, and which
+            was never called itself, is called here.
         directory: The folder to make.
-        sample: Rows of every input by its name, `(N, ...)` each with N at least 1; raw values for
-            the inputs that have a vocabulary, `(N, ...)` integers or strings, and what the student
-            takes for the others.
+        sample: Rows of every input by its name, or as the student takes its inputs, `(N, ...)` each
+            with N at least 1; raw values for the inputs that have a vocabulary, `(N, ...)` integers
+            or strings, and what the student takes for the others.
         vocabularies: By input, what turns raw values into its indices; for an input of several
             values a row, such as the words of a title, too. Each is part of the SavedModel's graph,
             which TensorFlow limits to 2 GB. Default None: no input has one.
@@ -177,11 +184,11 @@ def export_student(
 
     Raises:
         FileExistsError: If the folder is there already, and is not to be replaced.
-        ImportError: If a format needs a package that is missing.
+        ImportError: If each format needs a package that is missing.
         RuntimeError: If Keras runs on another backend than TensorFlow.
         TypeError: If an argument is of another type.
-        ValueError: If a format, an input or a vocabulary is not known, the student cannot be
-            written in a format, or a file does not predict what the student predicts.
+        ValueError: If a format, an input or a vocabulary is not known, or no format can be written
+            that predicts what the student predicts. The message has the reason of each.
 
     Example:
         >>> sample = {**encoder.encode(test), "user": test.user_ids, "movie": test.movie_ids}
@@ -199,8 +206,8 @@ def export_student(
     check_formats(formats)
     check_target(target, overwrite)
     check_student(student)
+    check_vocabularies(vocabularies or {})
     served = ServedStudent.of(student, sample, vocabularies or {})
-    check_vocabularies(served)
     rows = CheckedRows(served)
     expected = _expected(served, rows)
     with replacing(target) as folder:

@@ -2,7 +2,7 @@
 
 import importlib.util
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -10,7 +10,6 @@ import keras
 from tdrec.data import Vocabulary
 from tdrec.export.formats import FORMATS
 from tdrec.export.manifest import is_export
-from tdrec.export.served import ServedStudent
 
 
 def check_formats(formats: Sequence[str]) -> None:
@@ -87,19 +86,14 @@ def check_student(student: keras.Model) -> None:
         )
 
 
-def check_vocabularies(served: ServedStudent) -> None:
+def check_vocabularies(vocabularies: Mapping[str, Vocabulary]) -> None:
     """Refuses vocabularies that cannot be part of a SavedModel's graph.
 
     Raises:
         TypeError: If one is of another type.
-        ValueError: If one is of no input, is empty, or has ids of more than 64 bits.
+        ValueError: If one is empty, or has ids of more than 64 bits.
     """
-    for name, vocabulary in served.vocabularies.items():
-        if name not in served.specs:
-            raise ValueError(
-                f"A vocabulary is that of an input of the student: {sorted(served.specs)}. "
-                f"Received: a vocabulary of {name!r}."
-            )
+    for name, vocabulary in vocabularies.items():
         if not isinstance(vocabulary, Vocabulary):
             raise TypeError(
                 f"`vocabularies` holds values of type tdrec.data.Vocabulary. "

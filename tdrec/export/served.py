@@ -50,28 +50,25 @@ class ServedStudent:
 
         Raises:
             TypeError: If the sample is of another structure than the model's inputs.
-            ValueError: If the sample has other inputs than the model, or of another shape or type.
+            ValueError: If the sample has other inputs than the model, or of another shape or type,
+                or a vocabulary is of none of them or of one that the model looks up itself.
         """
         tensors = structure_of(model)
         structure, arrays = by_name(tensors, sample)
-        shapes, types = {}, {}
         inputs = keras.tree.flatten(structure if tensors is None else tensors)
+        shapes, types = {}, {}
         for name, tensor in zip(keras.tree.flatten(structure), inputs, strict=True):
             if tensors is None:
                 shapes[name], types[name] = arrays[name].shape[1:], type_of(model, arrays[name])
             else:
                 shapes[name], types[name] = tensor.shape[1:], tf.as_dtype(tensor.dtype)
+        _check_inputs_of(vocabularies, types if tensors is not None else dict.fromkeys(types))
+        for name in types:
             arrays[name] = in_shape(name, arrays[name], shapes[name])
-            if name not in vocabularies:
-                arrays[name] = in_type(name, arrays[name], types[name])
-            elif types[name] == tf.string and tensors is not None:
-                raise ValueError(
-                    "A vocabulary is for an input of indices. Received: a vocabulary of "
-                    f"{name!r}, which the student takes as strings and looks up itself. "
-                    "Leave this vocabulary out."
-                )
-            else:
+            if name in vocabularies:
                 types[name] = tf.int32
+            else:
+                arrays[name] = in_type(name, arrays[name], types[name])
         row = {
             name: np.zeros((1, *values.shape[1:]), np.int32) if name in vocabularies else values[:1]
             for name, values in arrays.items()
@@ -153,6 +150,23 @@ def array(y: Any) -> np.ndarray:
 def raw_type(vocabulary: Vocabulary) -> tf.DType:
     """The type in which the values of a vocabulary arrive."""
     return tf.string if isinstance(vocabulary.values[0], str) else tf.int64
+
+
+def _check_inputs_of(
+    vocabularies: Mapping[str, Vocabulary], types: Mapping[str, tf.DType | None]
+) -> None:
+    """Refuses vocabularies of what is no input, or one that the model looks up itself."""
+    for name in vocabularies:
+        if name not in types:
+            raise ValueError(
+                f"A vocabulary is that of an input of the student: {sorted(types)}. "
+                f"Received: a vocabulary of {name!r}."
+            )
+        if types[name] == tf.string:
+            raise ValueError(
+                f"A vocabulary is for an input of indices. Received: a vocabulary of {name!r}, "
+                "which the student takes as strings and looks up itself. Leave it out."
+            )
 
 
 def _tensors(x: Arrays) -> dict[str, tf.Tensor]:
