@@ -30,7 +30,7 @@ from tdrec.export.refusals import (
 from tdrec.export.sample import Arrays
 from tdrec.export.served import ServedStudent
 from tdrec.runtime.files import replacing
-from tdrec.runtime.quiet import quiet_stderr
+from tdrec.runtime.quiet import quiet_logger, quiet_stderr
 
 TOLERANCE = 1e-5
 """How far a file's predictions may be from the student's, absolutely or relatively.
@@ -247,7 +247,7 @@ def _make(
     # Out of the folder until it is known to be right; what is left there goes with the rest.
     path = Path(tempfile.mkdtemp(dir=folder.parent), form.file)
     try:
-        with quiet_stderr(), warnings.catch_warnings():
+        with quiet_stderr(), quiet_logger("tensorflow"), warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # of converters, on NumPy's names
             form.write(served, path)
             predictions = form.predict(served, path, x)

@@ -407,7 +407,8 @@ def test_every_output_is_compared(tmp_path):
 
 def test_without_any_format_all_reasons_are_told(tmp_path):
     user = keras.Input((), dtype="string", name="user")
-    student = keras.Model(user, Noisy()(keras.layers.StringLookup(output_mode="one_hot")(user)))
+    index = keras.layers.StringLookup(vocabulary=["ann"])(user)
+    student = keras.Model(user, Noisy()(keras.layers.Embedding(2, 2)(index)))
     with pytest.raises(ValueError) as caught:
         tdrec.export_student(student, tmp_path / "out", ["ann"], formats=["keras", "onnx"])
     assert "in the format 'keras', output 'prediction'" in str(caught.value)
