@@ -7,7 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from tdrec.data import Vocabulary
-from tdrec.export.formats import Arrays, ServedStudent, raw_type
+from tdrec.export.sample import Arrays
+from tdrec.export.served import ServedStudent, raw_type
 
 SAMPLE_ROWS = 64
 """How many of the sample's rows are taken."""
@@ -17,12 +18,10 @@ class CheckedRows:
     """The rows that every file is run on.
 
     Args:
-        sample: Rows of every input by its name.
-        served: The student, and the vocabularies of its inputs.
+        served: The student, its sample and the vocabularies of its inputs.
 
     Raises:
-        ValueError: If an input without a vocabulary holds no numbers, or one with a vocabulary
-            values of another kind.
+        ValueError: If an input with a vocabulary has values of another kind.
 
     Attributes:
         raw_values: The sample's first rows, then the very first again with one input unknown.
@@ -30,32 +29,18 @@ class CheckedRows:
         valid_indices: The same, with 0 for what stands for nothing.
     """
 
-    def __init__(self, sample: Arrays, served: ServedStudent) -> None:
+    def __init__(self, served: ServedStudent) -> None:
         vocabularies = served.vocabularies
-        self.raw_values = _with_unusual_values(sample, vocabularies)
-        known = {}
-        for name, values in self.raw_values.items():
-            if name in vocabularies:
-                known[name] = vocabularies[name].lookup(values)
-            else:
-                known[name] = _as_type(name, values, served.specs[name].dtype)
-                self.raw_values[name] = known[name]
+        self.raw_values = _with_unusual_values(served.sample, vocabularies)
+        known = {
+            name: vocabularies[name].lookup(values) if name in vocabularies else values
+            for name, values in self.raw_values.items()
+        }
         self.indices = _with_unusual_indices(known, vocabularies)
         self.valid_indices = dict(self.indices)
         for name, vocabulary in vocabularies.items():
             x = self.indices[name]
             self.valid_indices[name] = np.where((x >= 0) & (x < vocabulary.size), x, np.int32(0))
-
-
-def _as_type(name: str, values: np.ndarray, dtype: tf.DType) -> np.ndarray:
-    """An input without a vocabulary in the type of the student's input."""
-    if values.dtype.kind not in "iufb":
-        raise ValueError(
-            "An input that has no vocabulary holds numbers. "
-            f"Received: {name!r} of type {values.dtype}. Give its vocabulary: "
-            f"vocabularies={{{name!r}: Vocabulary.fit(values)}}."
-        )
-    return values.astype(dtype.as_numpy_dtype)
 
 
 def _with_unusual_values(raw: Arrays, vocabularies: Mapping[str, Vocabulary]) -> Arrays:

@@ -1,9 +1,10 @@
 """A student as files to serve it from, each read again and compared with the student."""
 
 import json
+import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,22 +16,27 @@ import tensorflow as tf
 from tdrec.data import Vocabulary
 from tdrec.distill.backend import require_tensorflow
 from tdrec.export.checked_rows import CheckedRows
-from tdrec.export.formats import FORMATS, Arrays, ServedStudent, prediction
+from tdrec.export.formats import FORMATS
 from tdrec.export.manifest import LAYOUT, MANIFEST, manifest
 from tdrec.export.model_cost import Comparison
+from tdrec.export.reasons import HALF, half_precision, reason
 from tdrec.export.refusals import (
     check_formats,
+    check_packages,
     check_student,
     check_target,
     check_vocabularies,
-    checked_sample,
-    leave_out,
 )
+from tdrec.export.sample import Arrays
+from tdrec.export.served import ServedStudent
 from tdrec.runtime.files import replacing
-from tdrec.runtime.quiet import quiet_stderr
+from tdrec.runtime.quiet import quiet_logger, quiet_stderr
 
 TOLERANCE = 1e-5
-"""How far a file's predictions may be from the student's, absolutely or relatively."""
+"""How far a file's predictions may be from the student's, absolutely or relatively.
+
+Of a student of mixed precision it is four steps of its coarsest type.
+"""
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,9 @@ class Export:
         directory: The folder.
         files: The files, by format.
         comparison: Teacher and student side by side, if one was given.
+        refused: By format, why there is no file of it.
+        inputs: By the student's name of an input, its name in the files; in `student.keras` it has
+            its own.
 
     Example:
         >>> file = ExportedFile("student.onnx", "indices", bytes=51_200, largest_difference=2e-7)
@@ -73,6 +82,8 @@ class Export:
     directory: Path
     files: dict[str, ExportedFile]
     comparison: Comparison | None
+    refused: dict[str, str] = field(default_factory=dict)
+    inputs: dict[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -81,6 +92,8 @@ class Export:
         return {
             "format": LAYOUT,
             "files": {name: asdict(file) for name, file in self.files.items()},
+            "refused": self.refused,
+            "inputs": self.inputs,
             "comparison": self.comparison and self.comparison.to_dict(),
             "versions": {package: version(package) for package in sorted(packages)},
         }
@@ -97,6 +110,13 @@ class Export:
             f"| `{file.name}` | {file.takes} | {file.bytes:,} | {file.largest_difference:.1e} |"
             for file in self.files.values()
         ]
+        renamed = {name: other for name, other in self.inputs.items() if name != other}
+        if renamed:
+            lines += ["", "## Inputs of other names in the files", ""]
+            lines += [f"- `{name}` is `{other}`" for name, other in renamed.items()]
+        if self.refused:
+            lines += ["", "## Formats that were not written", ""]
+            lines += [f"- `{name}`: {why}" for name, why in self.refused.items()]
         if self.comparison:
             lines += ["", "## Teacher and student", "", self.comparison.to_markdown().rstrip("\n")]
         return "\n".join(lines) + "\n"
@@ -127,23 +147,30 @@ def export_student(
     where the n values of a vocabulary have the indices 1 to n. ONNX and LiteRT read every index
     outside of [0, n] as 0. `student.keras` is the student as it is: of an index outside of [0, n]
     its embeddings make an error or a wrong row, depending on the device, so it must be given none.
-    Inputs without a vocabulary pass through unchanged and unchecked in every format.
+    Inputs without a vocabulary pass through unchanged and unchecked in every format: those that the
+    student looks up itself, by a `StringLookup` or another layer, are strings and ids everywhere.
 
     Each file is read again by its own runtime, and must predict what the student predicts on the
-    sample's first rows and on unknown values and indices. The folder appears when all is done and
-    right, with a `report.md` and a `report.json`; whatever fails, nothing of it is there, and a
-    folder that is to be replaced is as it was.
+    sample's first rows and on unknown values and indices: all outputs to 1e-5, or to four steps of
+    the coarsest type of a student of mixed precision. A format that cannot be written does not stop
+    the others: its reason is in `Export.refused`, in the report, in `vocabularies.json` and a
+    warning. The folder appears when all is done and right, with a `report.md` and a `report.json`;
+    whatever fails, nothing of it is there, and a folder that is to be replaced is as it was.
 
-    Every format takes named inputs with a batch axis of any size, and gives `"prediction"` (the
-    `.keras` file: what the student gives). A student whose inputs are a list or one tensor has the
-    names of its `keras.Input`s.
+    Every format takes named inputs with a batch axis of any size. Their names are the keys of a
+    dict, else the names of the `keras.Input`s, of a subclassed student `"input"`, or `"input_0"`
+    and so on for a list. Names that a SavedModel cannot hold (blanks, letters beyond ASCII, words
+    of Python, names that differ by case only) are others in all files but the `.keras` one:
+    `Export.inputs` has them. The files give `"prediction"`; several outputs, and those of a dict,
+    by their keys, else by the layers that make them, else `"output_0"` and so on.
 
     Args:
-        student: The student, built, with one output.
+        student: The student, built. One whose layers were trained as parts of a split, and which
+            was never called itself, is called here.
         directory: The folder to make.
-        sample: Rows of every input by its name, `(N, ...)` each with N at least 1; raw values for
-            the inputs that have a vocabulary, `(N, ...)` integers or strings, and what the student
-            takes for the others.
+        sample: Rows of every input by its name, or as the student takes its inputs, `(N, ...)` each
+            with N at least 1; raw values for the inputs that have a vocabulary, `(N, ...)` integers
+            or strings, and what the student takes for the others.
         vocabularies: By input, what turns raw values into its indices; for an input of several
             values a row, such as the words of a title, too. Each is part of the SavedModel's graph,
             which TensorFlow limits to 2 GB. Default None: no input has one.
@@ -157,11 +184,11 @@ def export_student(
 
     Raises:
         FileExistsError: If the folder is there already, and is not to be replaced.
-        ImportError: If a format needs a package that is missing.
+        ImportError: If each format needs a package that is missing.
         RuntimeError: If Keras runs on another backend than TensorFlow.
         TypeError: If an argument is of another type.
-        ValueError: If a format, an input or a vocabulary is not known, the student cannot be
-            written in a format, or a file does not predict what the student predicts.
+        ValueError: If a format, an input or a vocabulary is not known, or no format can be written
+            that predicts what the student predicts. The message has the reason of each.
 
     Example:
         >>> sample = {**encoder.encode(test), "user": test.user_ids, "movie": test.movie_ids}
@@ -179,61 +206,104 @@ def export_student(
     check_formats(formats)
     check_target(target, overwrite)
     check_student(student)
-    arrays = checked_sample(sample)
-    served = ServedStudent.of(student, arrays, vocabularies or {})
-    check_vocabularies(served)
-    rows = CheckedRows(arrays, served)
+    check_vocabularies(vocabularies or {})
+    served = ServedStudent.of(student, sample, vocabularies or {})
+    rows = CheckedRows(served)
     expected = _expected(served, rows)
     with replacing(target) as folder:
         folder.mkdir()
-        files = {name: _make(served, rows, expected, name, folder) for name in formats}
-        export = Export(target, files, comparison)
+        files, errors = {}, {}
+        for name in formats:
+            try:
+                files[name] = _make(served, rows, expected, name, folder)
+            except (ImportError, ValueError) as error:
+                errors[name] = error
+        if not files:
+            _raise(errors)
+        refused = {name: str(error) for name, error in errors.items()}
+        inputs = {name: str(spec.name) for name, spec in served.specs.items()}
+        export = Export(target, files, comparison, refused, inputs)
         (folder / "report.md").write_text(export.to_markdown(), encoding="utf-8")
         _write_json(folder / "report.json", export.to_dict(), indent=1)
         takes = {file.name: file.takes for file in files.values()}
-        _write_json(folder / MANIFEST, manifest(served, takes))
+        _write_json(folder / MANIFEST, manifest(served, takes, refused))
+    for why in refused.values():
+        warnings.warn(why, stacklevel=2)
     return export
 
 
 def _make(
-    served: ServedStudent, rows: CheckedRows, expected: np.ndarray, name: str, folder: Path
+    served: ServedStudent, rows: CheckedRows, expected: Arrays, name: str, folder: Path
 ) -> ExportedFile:
-    """Writes one format, reads it again and compares its predictions."""
+    """Writes one format, reads it again and compares its predictions.
+
+    Raises:
+        ImportError: If the format needs a package that is missing.
+        ValueError: If it cannot be written or read, or predicts something else.
+    """
+    check_packages(name)
     form = FORMATS[name]
-    path = folder / form.file
     x: Arrays = getattr(rows, form.takes)
-    expected = expected[: len(next(iter(x.values())))]  # the unusual indices come last
+    # Out of the folder until it is known to be right; what is left there goes with the rest.
+    path = Path(tempfile.mkdtemp(dir=folder.parent), form.file)
     try:
-        with quiet_stderr(), warnings.catch_warnings():
+        with quiet_stderr(), quiet_logger("tensorflow"), warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # of converters, on NumPy's names
             form.write(served, path)
-            predictions = form.predict(path, x)
+            predictions = form.predict(served, path, x)
     except Exception as error:
-        raise ValueError(
-            f"The student {served.model.name!r} cannot be served in the format {name!r}. "
-            f"Received: {type(error).__name__}: {str(error).strip()}. {form.remedy} "
-            f"{leave_out(name)}"
-        ) from error
-    if predictions.shape != expected.shape:
-        found = f"shape {predictions.shape} instead of {expected.shape}"
-    elif not np.allclose(predictions, expected, rtol=TOLERANCE, atol=TOLERANCE):
-        found = f"a difference of {np.abs(predictions - expected).max():.3g}"
-    else:
-        found = ""
-    if found:
-        raise ValueError(
-            f"An exported file must predict what the student predicts, to {TOLERANCE:g}. "
-            f"Received: {found} in the format {name!r}. Random steps at inference and half "
-            f"precision are the usual causes. {leave_out(name)}"
-        )
+        raise ValueError(reason(served, name, path, error)) from error
+    difference = 0.0
+    for output, found in predictions.items():
+        wanted = expected[output][: len(next(iter(x.values())))]  # the unusual indices come last
+        difference = max(difference, _difference(served, name, output, found, wanted))
     size = sum(f.stat().st_size for f in (path, *path.rglob("*")) if f.is_file())
-    return ExportedFile(form.file, form.about, size, float(np.abs(predictions - expected).max()))
+    path.rename(folder / form.file)
+    return ExportedFile(form.file, form.about, size, difference)
 
 
-def _expected(served: ServedStudent, rows: CheckedRows) -> np.ndarray:
+def _difference(
+    served: ServedStudent, name: str, output: str, found: np.ndarray, wanted: np.ndarray
+) -> float:
+    """The largest difference of the predictions of one output.
+
+    Raises:
+        ValueError: If it is too large.
+    """
+    half = half_precision(served.model)
+    tolerance = 4 * HALF[half] if half else TOLERANCE
+    difference = 0.0
+    if found.shape != wanted.shape:
+        fault = f"shape {found.shape} instead of {wanted.shape}"
+    elif wanted.dtype.kind != "f":
+        fault = "" if np.array_equal(found, wanted) else "other values"
+    else:
+        found, wanted = found.astype(np.float64), wanted.astype(np.float64)
+        difference = float(np.abs(found - wanted).max(initial=0.0))
+        same = np.allclose(found, wanted, rtol=tolerance, atol=tolerance)
+        fault = "" if same else f"a difference of {difference:.3g}"
+    if fault:
+        raise ValueError(
+            f"An exported file must predict what the student predicts, to {tolerance:g}. "
+            f"Received: {fault} in the format {name!r}, output {output!r}. "
+            "Random steps at inference are the usual cause."
+        )
+    return difference
+
+
+def _raise(errors: Mapping[str, Exception]) -> None:
+    """Refuses a student of which no format can be written, with the reason of each."""
+    missing = all(isinstance(error, ImportError) for error in errors.values())
+    message = "\n".join(map(str, errors.values()))
+    raise (ImportError if missing else ValueError)(message) from next(iter(errors.values()))
+
+
+def _expected(served: ServedStudent, rows: CheckedRows) -> Arrays:
     try:
-        return prediction(served.model, rows.valid_indices)
+        return served.predictions(rows.valid_indices)
     except tf.errors.InvalidArgumentError as error:
+        if not served.vocabularies:
+            raise
         sizes = {name: v.size for name, v in served.vocabularies.items()}
         raise ValueError(
             "The student must have a row for each index of its vocabularies. "

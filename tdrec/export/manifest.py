@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tdrec.export.formats import ServedStudent
+from tdrec.export.served import ServedStudent
 
 LAYOUT = "tdrec.export/1"
 """What says that a folder is an export, and of which layout."""
@@ -13,16 +13,23 @@ LAYOUT = "tdrec.export/1"
 MANIFEST = "vocabularies.json"
 
 
-def manifest(served: ServedStudent, files: Mapping[str, str]) -> dict[str, Any]:
+def manifest(
+    served: ServedStudent, files: Mapping[str, str], refused: Mapping[str, str]
+) -> dict[str, Any]:
     """What a client must know, as plain values for JSON.
 
     Args:
         served: The student, and the vocabularies of its inputs.
         files: What the inputs of each file are, in words, by its name.
+        refused: By format, why there is no file of it.
     """
     inputs: dict[str, dict[str, Any]] = {}
     for name, spec in served.specs.items():
-        inputs[name] = {"shape": spec.shape.as_list(), "dtype": spec.dtype.name}
+        inputs[name] = {
+            "name_in_files": spec.name,
+            "shape": spec.shape.as_list(),
+            "dtype": spec.dtype.name,
+        }
         if name in served.vocabularies:
             inputs[name]["raw_dtype"] = served.raw_specs[name].dtype.name
             inputs[name]["valid_indices"] = [0, served.vocabularies[name].size - 1]
@@ -31,7 +38,9 @@ def manifest(served: ServedStudent, files: Mapping[str, str]) -> dict[str, Any]:
         "format": LAYOUT,
         "about": "The first value of a vocabulary has index 1, the next 2, and so on.",
         "files": dict(files),
+        "refused": dict(refused),
         "inputs": inputs,
+        "outputs": list(served.outputs),
         "vocabularies": {name: v.to_list() for name, v in served.vocabularies.items()},
     }
 

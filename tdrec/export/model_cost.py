@@ -216,13 +216,14 @@ def save_keras(model: keras.Model, path: str | Path) -> None:
     Raises:
         NotImplementedError: If the model has no configuration that could be written.
         TypeError: If it was compiled, and Keras cannot make it from its configuration.
+        ValueError: If it was compiled, and has a layer that Keras does not read back.
     """
     if model.compiled:  # Keras would write the optimizer, three times the weights for Adam
-        config = keras.saving.serialize_keras_object(model)
-        config.pop("compile_config", None)
-        plain = keras.saving.deserialize_keras_object(config)
-        plain.set_weights(model.get_weights())
-        model = plain
+        with tempfile.TemporaryDirectory() as folder:
+            # Through a file, which has what layers learned by `adapt` and a configuration has not.
+            whole = Path(folder) / "model.keras"
+            model.save(whole)
+            model = keras.models.load_model(whole, compile=False)
     model.save(path)
 
 
@@ -299,6 +300,6 @@ def _file_bytes(model: keras.Model) -> int | None:
         path = Path(folder) / "model.keras"
         try:
             save_keras(model, path)
-        except (NotImplementedError, TypeError):
+        except (NotImplementedError, TypeError, ValueError):
             return None
         return os.path.getsize(path)

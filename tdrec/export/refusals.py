@@ -4,21 +4,18 @@ import importlib.util
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import keras
-import numpy as np
 
 from tdrec.data import Vocabulary
-from tdrec.export.formats import FORMATS, Arrays, ServedStudent
+from tdrec.export.formats import FORMATS
 from tdrec.export.manifest import is_export
 
 
 def check_formats(formats: Sequence[str]) -> None:
-    """Refuses formats that are not known, or whose packages are missing.
+    """Refuses formats that are not known.
 
     Raises:
-        ImportError: If a package is missing.
         ValueError: If a format is not known, or is named twice.
     """
     if (
@@ -31,19 +28,21 @@ def check_formats(formats: Sequence[str]) -> None:
             f"`formats` must be a list of different ones of {tuple(FORMATS)}. "
             f"Received: {formats!r}."
         )
-    for name in formats:
-        packages = FORMATS[name].packages
-        missing = [p for p in packages if importlib.util.find_spec(p.replace("-", "_")) is None]
-        if missing:
-            raise ImportError(
-                f"The format {name!r} needs {', '.join(packages)}. Missing: {', '.join(missing)}. "
-                f'Install: pip install "tdrec[export]". {leave_out(name)}'
-            )
 
 
-def leave_out(name: str) -> str:
-    """The last part of an error's remedy: to do without a format."""
-    return f"Or leave the format out: formats={tuple(other for other in FORMATS if other != name)}."
+def check_packages(name: str) -> None:
+    """Refuses a format whose packages are missing.
+
+    Raises:
+        ImportError: If one is.
+    """
+    packages = FORMATS[name].packages
+    missing = [p for p in packages if importlib.util.find_spec(p.replace("-", "_")) is None]
+    if missing:
+        raise ImportError(
+            f"The format {name!r} needs {', '.join(packages)}. Missing: {', '.join(missing)}. "
+            'Install: pip install "tdrec[export]".'
+        )
 
 
 def check_target(target: Path, overwrite: bool) -> None:
@@ -75,46 +74,26 @@ def check_student(student: keras.Model) -> None:
     """
     if not isinstance(student, keras.Model):
         raise TypeError(f"`student` must be a keras.Model. Received: {student!r}.")
-    if not student.built:
+    if student.built:
+        return
+    # One whose layers were trained without it, as parts of a split, is built by its first call.
+    without = [layer.name for layer in student.layers if not layer.built]
+    if without or not student.layers:
         raise ValueError(
-            "A student is exported once it has weights. "
-            f"Received: {student.name!r}, not built. Call it on a batch first."
+            f"A student is exported once it has weights. Received: {student.name!r}, not built"
+            f"{f', and neither are its layers {without}' if without else ''}. "
+            "Call it on a batch, and train it."
         )
 
 
-def checked_sample(sample: Mapping[str, Any]) -> Arrays:
-    """The sample as arrays.
-
-    Raises:
-        TypeError: If it is no dict.
-        ValueError: If its inputs have no rows, or not as many.
-    """
-    if not isinstance(sample, Mapping):
-        raise TypeError(
-            f"`sample` must be a dict of arrays by the name of the input. Received: {sample!r}."
-        )
-    arrays = {name: np.asarray(values) for name, values in sample.items()}
-    rows = {name: len(values) if values.ndim else 0 for name, values in arrays.items()}
-    if len(set(rows.values())) != 1 or not all(rows.values()):
-        raise ValueError(
-            f"`sample` must have as many rows for each input, at least one. Received: {rows}."
-        )
-    return arrays
-
-
-def check_vocabularies(served: ServedStudent) -> None:
+def check_vocabularies(vocabularies: Mapping[str, Vocabulary]) -> None:
     """Refuses vocabularies that cannot be part of a SavedModel's graph.
 
     Raises:
         TypeError: If one is of another type.
-        ValueError: If one is of no input, is empty, or has ids of more than 64 bits.
+        ValueError: If one is empty, or has ids of more than 64 bits.
     """
-    for name, vocabulary in served.vocabularies.items():
-        if name not in served.specs:
-            raise ValueError(
-                f"A vocabulary is that of an input of the student: {sorted(served.specs)}. "
-                f"Received: a vocabulary of {name!r}."
-            )
+    for name, vocabulary in vocabularies.items():
         if not isinstance(vocabulary, Vocabulary):
             raise TypeError(
                 f"`vocabularies` holds values of type tdrec.data.Vocabulary. "

@@ -1,6 +1,7 @@
-"""Keeps what C++ libraries write to the screen off it."""
+"""Keeps what libraries write to the screen off it."""
 
 import contextlib
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -30,3 +31,19 @@ def quiet_tensorflow() -> Iterator[None]:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with quiet_stderr():
         yield
+
+
+@contextlib.contextmanager
+def quiet_logger(name: str) -> Iterator[None]:
+    """Keeps what a logger of Python's says, errors excepted, off the screen.
+
+    Args:
+        name: The logger's name.
+    """
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -310,7 +310,9 @@ def test_words_of_titles_as_strings(distilled, tmp_path):
 
 
 def test_the_screen_stays_empty(tmp_path, capfd, recwarn):
-    tdrec.export_student(small_student(), tmp_path / "out", **SMALL)
+    student = small_student()
+    capfd.readouterr()  # what TensorFlow says when it starts, if this is the first test of all
+    tdrec.export_student(student, tmp_path / "out", **SMALL)
     assert capfd.readouterr() == ("", "")
     assert not [w for w in recwarn if not issubclass(w.category, DeprecationWarning)]
 
@@ -368,16 +370,52 @@ class Subclassed(keras.Model):
 def test_a_subclassed_student_without_configuration(tmp_path):
     student = Subclassed(lambda x: ops.sum(x, -1))
     student({"user": np.array([0])})
-    with pytest.raises(
-        ValueError, match="(?s)in the format 'keras'. Received: NotImplementedError.*needs `get_con"
-    ):
-        tdrec.export_student(student, tmp_path / "out", **SMALL)
-    assert not list(tmp_path.iterdir())
-    tdrec.export_student(student, tmp_path / "out", formats=["savedmodel"], **SMALL)
+    why = (
+        "(?s)in the format 'keras'. Received: NotImplementedError.*own .Subclassed. needs `get_con"
+    )
+    with pytest.warns(UserWarning, match=why):
+        export = tdrec.export_student(student, tmp_path / "out", **SMALL)
+    assert set(export.files) == {"savedmodel", "onnx", "litert"} and set(export.refused) == {
+        "keras"
+    }
     serve = tf.saved_model.load(str(tmp_path / "out" / "saved_model"))
     found = serve.signatures["serving_default"](user=tf.constant([6, 7, 5], tf.int64))
     expected = student({"user": np.array([2, 0, 1])})
     np.testing.assert_allclose(found["prediction"].numpy(), np.array(expected), atol=1e-6)
+
+
+def test_a_subclassed_student_whose_parts_were_trained_without_it(tmp_path):
+    student = Subclassed(lambda x: ops.sum(x, -1))
+    with pytest.raises(
+        ValueError, match="not built, and neither are its layers .* Call it on a ba"
+    ):
+        tdrec.export_student(student, tmp_path / "out", **SMALL)
+    student.rows(np.array([0]))
+    student.rows.set_weights([np.arange(6.0).reshape(3, 2)])
+    assert not student.built
+    tdrec.export_student(student, tmp_path / "out", formats=["savedmodel"], **SMALL)
+    serve = tf.saved_model.load(str(tmp_path / "out" / "saved_model"))
+    found = serve.signatures["serving_default"](user=tf.constant([6, 7, 5], tf.int64))
+    assert found["prediction"].numpy().tolist() == [9, 1, 5]
+
+
+def test_every_output_is_compared(tmp_path):
+    x = keras.Input((2,), name="x")
+    student = keras.Model(x, {"good": x * 2, "bad": Noisy()(x)})
+    with pytest.raises(ValueError, match="a difference of .* in the format 'keras', output 'bad'"):
+        tdrec.export_student(student, tmp_path / "out", np.ones((3, 2)), formats=["keras"])
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_any_format_all_reasons_are_told(tmp_path):
+    user = keras.Input((), dtype="string", name="user")
+    index = keras.layers.StringLookup(vocabulary=["ann"])(user)
+    student = keras.Model(user, Noisy()(keras.layers.Embedding(2, 2)(index)))
+    with pytest.raises(ValueError) as caught:
+        tdrec.export_student(student, tmp_path / "out", ["ann"], formats=["keras", "onnx"])
+    assert "in the format 'keras', output 'prediction'" in str(caught.value)
+    assert "in the format 'onnx'. Received: " in str(caught.value)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_step_that_a_format_does_not_know_is_told(tmp_path):

@@ -3,17 +3,19 @@ import json
 import pytest
 
 from small_student import SMALL, small_student
-from tdrec.export.formats import ServedStudent
 from tdrec.export.manifest import LAYOUT, MANIFEST, is_export, manifest
+from tdrec.export.served import ServedStudent
 
 
 def test_what_a_client_must_know():
     served = ServedStudent.of(small_student(), SMALL["sample"], SMALL["vocabularies"])
-    found = json.loads(json.dumps(manifest(served, {"student.onnx": "indices"})))
+    found = json.loads(json.dumps(manifest(served, {"student.onnx": "indices"}, {"litert": "no"})))
     assert found["format"] == LAYOUT and found["files"] == {"student.onnx": "indices"}
+    assert found["refused"] == {"litert": "no"} and found["outputs"] == ["prediction"]
     assert found["vocabularies"] == {"user": [5, 6]}
     assert found["inputs"] == {
         "user": {
+            "name_in_files": "user",
             "shape": [None],
             "dtype": "int32",
             "raw_dtype": "int64",

@@ -159,6 +159,19 @@ def test_a_file_has_the_weights_and_no_optimizer(tmp_path):
     np.testing.assert_array_equal(np.array(again(x)), np.array(model(x)))
 
 
+def test_a_file_has_what_lookups_learned(tmp_path):
+    name = keras.Input((), dtype="string", name="name")
+    lookup = keras.layers.StringLookup(output_mode="one_hot")
+    lookup.adapt(["ann", "bob", "bob"])
+    model = keras.Model(name, keras.layers.Dense(1)(lookup(name)))
+    model.compile("adam", loss="mse", jit_compile=False)
+    save_keras(model, tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    names = tf.constant(["bob", "zoe", "ann"])
+    np.testing.assert_array_equal(np.array(again(names)), np.array(model(names)))
+    assert not again.compiled
+
+
 def test_comparison_of_two_models(tmp_path):
     x, y = inputs_and_ratings()
     teacher, student = small_model(50, 40, name="teacher"), small_model(5, 4, name="student")

@@ -1,8 +1,9 @@
+import logging
 import os
 
 import pytest
 
-from tdrec.runtime.quiet import quiet_stderr
+from tdrec.runtime.quiet import quiet_logger, quiet_stderr
 
 
 def test_what_cpp_code_writes_is_not_seen(capfd):
@@ -28,3 +29,14 @@ def test_no_descriptor_is_left_open():
     with quiet_stderr():
         pass
     assert open_files() == before
+
+
+def test_a_logger_says_errors_alone_and_then_what_it_said_before(caplog):
+    logger = logging.getLogger("of a library")
+    logger.setLevel(logging.INFO)
+    with pytest.raises(ValueError, match="told"), quiet_logger("of a library"):
+        logger.warning("hidden")
+        logger.error("shown")
+        raise ValueError("told")
+    logger.info("after")
+    assert caplog.messages == ["shown", "after"]
