@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tdrec.distill.callbacks import DistillerCallback
+from tdrec.distill.callbacks import DistillerCallback, number
 from tdrec.distill.check import check_positive
 from tdrec.distill.gradient_norms import compiled_norms
 
@@ -101,7 +101,7 @@ class BalanceTerms(DistillerCallback):
         if not self._usable("task_loss", task):
             return
         for name, norm in norms.items():
-            factor = float(self.model.term_weights[name])
+            factor = number(self.model.term_weights[name])
             if factor > 0 and self._usable(name, norm):
                 wanted = self.ratio * task / norm
                 factor = factor**self.momentum * wanted ** (1 - self.momentum)

@@ -18,6 +18,11 @@ from tdrec.distill.trainers.training_step import PARTS
 Schedule = Callable[[int], float]
 
 
+def number(variable: keras.Variable) -> float:
+    """What a variable holds, also where each device has a copy of it."""
+    return float(keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(variable)))
+
+
 class DistillerCallback(keras.callbacks.Callback):
     """A callback that acts on a `Distiller` before each batch.
 
@@ -32,7 +37,7 @@ class DistillerCallback(keras.callbacks.Callback):
             )
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self.act(int(self.model.optimizer.iterations))
+        self.act(int(number(self.model.optimizer.iterations)))
 
     def act(self, step: int) -> None:
         """Acts before a batch.
@@ -50,7 +55,7 @@ class DistillerCallback(keras.callbacks.Callback):
             names: Of the terms.
         """
         if logs is not None:
-            logs |= {f"{name}_weight": float(self.model.term_weights[name]) for name in names}
+            logs |= {f"{name}_weight": number(self.model.term_weights[name]) for name in names}
 
 
 class TermSchedule(DistillerCallback):

@@ -21,7 +21,14 @@ def compiled_norms(distiller: Distiller, batch: Any) -> Callable[[], dict[str, T
     Returns:
         A function without arguments, compiled once; it measures with the weights as they then are.
     """
-    return tf.function(lambda: norm_tensors(distiller, batch), autograph=False)
+    strategy = distiller.distribute_strategy
+
+    @tf.function(autograph=False)
+    def norms() -> dict[str, Tensor]:
+        found = strategy.run(norm_tensors, (distiller, batch))
+        return {name: strategy.experimental_local_results(n)[0] for name, n in found.items()}
+
+    return norms
 
 
 def norm_tensors(distiller: Distiller, batch: Any) -> dict[str, Tensor]:
@@ -37,6 +44,7 @@ def norm_tensors(distiller: Distiller, batch: Any) -> dict[str, Tensor]:
     with tf.GradientTape(persistent=True) as tape:
         _, task_loss, terms = distiller.compute_losses(batch)
         losses = {"task_loss": task_loss, **terms}
+        losses = {name: distiller.of_all(loss) for name, loss in losses.items()}
         # In float16 small gradients would be lost, if the loss were not scaled as in training.
         scaled = {name: distiller.optimizer.scale_loss(loss) for name, loss in losses.items()}
     student = [v for layer in distiller.student.layers for v in layer.trainable_variables]
