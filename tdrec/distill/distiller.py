@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -23,7 +22,7 @@ from tdrec.distill.teacher_targets import (
     in_memory,
 )
 from tdrec.distill.trainers.training_step import StepLosses
-from tdrec.runtime.files import replacing
+from tdrec.runtime.files import replacing, user_path
 
 if keras.backend.backend() == "jax":
     from tdrec.distill.trainers.training_step_jax import TrainingStep
@@ -343,9 +342,9 @@ class Distiller(TrainingStep):
             overwrite: Whether to replace a file without asking. Default True.
             **kwargs: Those of `keras.Model.save`.
         """
-        path = Path(filepath)
+        path = user_path(filepath)
         if path.suffix != ".keras" or not (overwrite and path.parent.is_dir()):
-            return super().save(filepath, overwrite=overwrite, **kwargs)
+            return super().save(path, overwrite=overwrite, **kwargs)
         with replacing(path) as temporary:
             super().save(temporary, **kwargs)
 

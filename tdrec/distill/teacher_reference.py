@@ -2,13 +2,13 @@
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Self
 
 import keras
 
 from tdrec.distill.fingerprint import fingerprint
 from tdrec.distill.model_split import ModelSplit, split_model
+from tdrec.runtime.files import user_path
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,9 @@ class TeacherReference:
         Returns:
             Its split, or None if no file is known or it is not there.
         """
-        if self.path is None or not Path(self.path).exists():
+        if self.path is None or not user_path(self.path).exists():
             return None
-        model = keras.saving.load_model(self.path, custom_objects, compile=False)
+        model = keras.saving.load_model(user_path(self.path), custom_objects, compile=False)
         return split_model(model, **(self.cut or {}))
 
     def check(self, split: ModelSplit) -> None:
@@ -121,7 +121,7 @@ def check_path(teacher: ModelSplit | None, path: str | os.PathLike[str]) -> str:
             f"{'teacher=None' if teacher is None else 'a teacher whose rooms are functions'}. "
             "Leave it out, and set `distiller.teacher` after loading the distiller."
         )
-    if not Path(path).is_file():
+    if not user_path(path).is_file():
         raise FileNotFoundError(
             f"`teacher_path` must be the file of the teacher's model. Received: {str(path)!r}, "
             "where there is none. Write it first: model.save(path)."
