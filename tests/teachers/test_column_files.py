@@ -265,16 +265,17 @@ def test_folders_of_hive(tmp_path):
         read_columns(tmp_path / "t", ["user", "genre"])
 
 
-def test_folders_of_hive_that_say_no_value(tmp_path):
+def test_folders_of_hive_that_cannot_be_read(tmp_path):
     frame = pd.DataFrame({"genre": ["War", None], "score": [0.5, 1.5]})
     pq.write_to_dataset(pa.Table.from_pandas(frame), tmp_path / "t", partition_cols=["genre"])
     with pytest.raises(ValueError, match="'genre' in '.*DEFAULT.*' must have no empty entries"):
         read_columns(tmp_path / "t", ["genre"])
-    pq.write_table(pa.table({"genre": [1]}), tmp_path / "t" / "genre=War" / "a.parquet")
+    (tmp_path / "clash" / "genre=War").mkdir(parents=True)
+    pq.write_table(pa.table({"genre": [1]}), tmp_path / "clash" / "genre=War" / "a.parquet")
     with pytest.raises(
         ValueError, match="columns have other names. .*genre has incompatible types"
     ):
-        read_columns(tmp_path / "t", ["genre"])
+        read_columns(tmp_path / "clash", ["genre"])
 
 
 def test_parts_without_rows_are_passed_over(tmp_path):
