@@ -184,7 +184,9 @@ def read_options(door: Door, argv: Sequence[str]) -> Options:
     _check_numbers(found)
     checkpoint = found["teacher"]
     if checkpoint is not None and not user_path(checkpoint).exists():
-        raise UsageError(f"--teacher must name a folder or an .npz file. Received: {checkpoint}.")
+        raise UsageError(
+            f"--teacher must name a folder, a .safetensors or an .npz file. Received: {checkpoint}."
+        )
     if found["cluster"] is not None and found["workers"] is not None:
         raise UsageError("--cluster has workers of its own. Received: --workers beside it.")
     presets = _names(found["regimes"]) or tuple(filter(None, [found["regime"], found["preset"]]))
