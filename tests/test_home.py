@@ -112,11 +112,12 @@ def test_caches(home, monkeypatch):
 
 
 def test_results_and_reports(home, tuned_file):
-    row = study_rows.make_row("Drama", "td", 0)
+    rows = study_rows.make_rows(labels=("Scratch", "LD"), tasks=1, seeds=1)
     with only_writer("~/out"), appending("~/out/results.jsonl") as add:
-        add(row.to_json())
-    assert [found.key for found in read_rows("~/out/results.jsonl")] == [row.key]
-    write_report("~/out", [row], title="t", command="c", metric=RMSE)
+        for row in rows:
+            add(row.to_json())
+    assert len(read_rows("~/out/results.jsonl")) == 2
+    write_report("~/out", rows, title="t", command="c", metric=RMSE)
     assert (home / "out" / "report.html").is_file()
     shutil.copy(tuned_file(), home / "tuned.json")
     assert read_tuned_values("~/tuned.json").path == home / "tuned.json"

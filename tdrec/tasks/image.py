@@ -18,7 +18,8 @@ from tdrec.tasks import image_report
 from tdrec.tasks.images.config import CIFAR10, LABELS, PRESETS, ImageConfig, reads_predictions
 
 _TEACHER_CODE = (
-    *("data/images.py", "data/image_subsets.py", "models/vit.py", "runtime/tfrecords.py"),
+    *("data/images.py", "data/image_files.py", "data/image_subsets.py", "models/vit.py"),
+    "runtime/tfrecords.py",
     *("tasks/distilled.py", "tasks/images/session.py"),
 )
 """What makes a teacher."""
@@ -66,9 +67,9 @@ class ImageTask(Task):
             n_test=images.n_test,
         )
 
-    def images(self) -> Any:
-        """The data set's images."""
-        return _images(LABELS[self.labels].data, self.source, self.validation)
+    def images(self, decode: bool = True) -> Any:
+        """The data set's images, each decoded once to see whether it can be."""
+        return _images(LABELS[self.labels].data, self.source, self.validation, decode)
 
     def runs(self, arm: Arm) -> bool:
         knows_labels = self.checkpoint is None and not LABELS[self.labels].classes
@@ -87,7 +88,8 @@ class ImageTask(Task):
     def open(self, cache: Path) -> Session:
         from tdrec.tasks.images.session import ImageSession
 
-        return ImageSession(self.images(), cache, self.checkpoint)
+        # Whoever made the plan has looked at the data.
+        return ImageSession(self.images(decode=False), cache, self.checkpoint)
 
     @classmethod
     def parts(cls, section: Any) -> Sequence[Any]:
@@ -112,11 +114,12 @@ def checkpoint_hash(checkpoint: str | Path) -> str:
 
 
 @cache
-def _images(name: str, source: str, validation: bool) -> Any:
+def _images(name: str, source: str, validation: bool, decode: bool) -> Any:
     with quiet_tensorflow():
         import tensorflow  # noqa: F401
 
         from tdrec.data.image_subsets import for_validation
         from tdrec.data.images import load_images
-    images = replace(load_images(source, CIFAR10 if name == "cifar10" else ()), name=name)
+    names = CIFAR10 if name == "cifar10" else ()
+    images = replace(load_images(source, names, decode=decode), name=name)
     return for_validation(images) if validation else images
