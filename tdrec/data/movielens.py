@@ -20,7 +20,8 @@ def load(source: str = "auto") -> Ratings:
     Args:
         source: One of
 
-            - the path of a folder or zip of MovieLens (100K, 1M, latest-small, 20M, 25M, 32M);
+            - the path of a folder or zip of MovieLens (100K, 1M, 10M, latest-small, 20M, 25M,
+              32M);
             - `"tfds"`, or `"tfds:"` with a configuration, as in `"tfds:1m-ratings"` or
               `"tfds:movielens/1m-ratings"`: TensorFlow Datasets, which downloads the data unless
               they are prepared already;
