@@ -62,7 +62,7 @@ def load_vit(
     files = weight_files(path)
     named = Weights(files)
     note = ""
-    if path.suffix == ".npz":
+    if files[0].suffix == ".npz":
         config, weights, head = _of_google(path, named)
     else:
         told = Config(files[0].parent / "config.json")

@@ -44,10 +44,10 @@ def weight_files(path: str | Path) -> list[Path]:
         raise FileNotFoundError(
             f"A checkpoint must be {ACCEPTED}. Received: {path}, where there is nothing."
         )
-    if path.suffix in _PICKLES:
-        raise _pickled(path.parent, path.name)
-    folder = path if path.is_dir() else path.parent
-    if path.suffix == ".npz" or path.suffix == ".safetensors":
+    folder, suffix = (path, "") if path.is_dir() else (path.parent, path.suffix)
+    if suffix in _PICKLES:
+        raise _pickled(folder, path.name)
+    if suffix in (".npz", ".safetensors"):
         parts = _parts(folder) if (folder / _INDEX).exists() else []
         return parts if path in parts else [path]
     if path.is_dir() or path.name in ("config.json", _INDEX):

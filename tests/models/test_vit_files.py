@@ -72,8 +72,12 @@ def test_an_index_that_names_no_parts(folder, index):
 def test_nothing_and_something_else(tmp_path):
     with pytest.raises(FileNotFoundError, match="must be a folder .*none, where there is nothing"):
         weight_files(tmp_path / "none")
-    with pytest.raises(CheckpointError, match="must have model.safetensors. Received: an empty"):
-        weight_files(tmp_path)
+    for name in ("empty", "folder.npz", "folder.bin"):
+        (tmp_path / name).mkdir()
+        with pytest.raises(
+            CheckpointError, match="must have model.safetensors. Received: an empty"
+        ):
+            weight_files(tmp_path / name)
     (tmp_path / "model.h5").touch()
     with pytest.raises(CheckpointError, match=r"must be a folder .*Received: .*model\.h5\."):
         weight_files(tmp_path / "model.h5")
