@@ -19,7 +19,7 @@ MAY_IMPORT_TENSORFLOW = {
         "distill/trainers/gradient_norms_tensorflow.py",
         "distill/trainers/training_step_tensorflow.py",
     ),
-    *("teachers", "data", "integrations", "export", "tasks/image.py"),
+    *("runtime/tfrecords.py", "teachers", "data", "integrations", "export", "tasks/image.py"),
 }
 
 

@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 from absl import flags
 
+from tdrec.runtime.files import user_path
 from tdrec.studies.arm import METHODS
 from tdrec.studies.config import LOG_EVERY
 from tdrec.tasks.images.config import LABELS
@@ -182,8 +183,10 @@ def read_options(door: Door, argv: Sequence[str]) -> Options:
             raise UsageError(f"--{name} must have a value. Received: {value!r}.")
     _check_numbers(found)
     checkpoint = found["teacher"]
-    if checkpoint is not None and not Path(checkpoint).exists():
-        raise UsageError(f"--teacher must name a folder or an .npz file. Received: {checkpoint}.")
+    if checkpoint is not None and not user_path(checkpoint).exists():
+        raise UsageError(
+            f"--teacher must name a folder, a .safetensors or an .npz file. Received: {checkpoint}."
+        )
     if found["cluster"] is not None and found["workers"] is not None:
         raise UsageError("--cluster has workers of its own. Received: --workers beside it.")
     presets = _names(found["regimes"]) or tuple(filter(None, [found["regime"], found["preset"]]))
@@ -202,8 +205,8 @@ def read_options(door: Door, argv: Sequence[str]) -> Options:
         threads=None if is_lone else 1,
         cluster=found["cluster"],
         data=found["data"] or "auto",
-        out=Path(found["out"] or (Path("results") / name)),
-        cache=Path(found["cache"]) if found["cache"] else _default_cache(),
+        out=user_path(found["out"] or (Path("results") / name)),
+        cache=user_path(found["cache"]) if found["cache"] else _default_cache(),
         tuned=found["tuned"],
         checkpoint=checkpoint,
         validation=bool(found["validation"]),
@@ -300,4 +303,4 @@ def _names(text: str | None) -> tuple[str, ...]:
 
 def _default_cache() -> Path:
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "tdrec"
+    return user_path(base) / "tdrec"

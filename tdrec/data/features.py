@@ -15,7 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 from tdrec.data.ratings import Ratings
 
 _FORMAT = "tdrec.FeatureEncoder/1"
-_WORD = re.compile(r"[a-z0-9]+")
+# Latin letters with accents cut a word, as they always did; letters of other scripts make one.
+_WORD = re.compile(r"[a-z0-9]+|[^\W\u0000-\u02ff\u1e00-\u1eff]+")
 
 
 @dataclass(frozen=True)

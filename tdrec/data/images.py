@@ -12,8 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tdrec.data.image_files import (
+    check_images,
+    decoded_image,
+    image_files,
+    labels_of,
+    lines_of,
+    read_images,
+)
 from tdrec.data.movielens_tfds import check_packages, data_folder
 from tdrec.data.ratings import DataError
+from tdrec.runtime.files import user_path
 
 TFDS_SPLITS = {
     "cifar10": ("train", "test"),
@@ -56,7 +65,7 @@ class Images:
         return _only_labels(self.test)
 
 
-def load_images(source: str, class_names: Sequence[str] = ()) -> Images:
+def load_images(source: str, class_names: Sequence[str] = (), *, decode: bool = True) -> Images:
     """Finds images, and reads their labels.
 
     Args:
@@ -64,18 +73,22 @@ def load_images(source: str, class_names: Sequence[str] = ()) -> Images:
 
             - the path of a folder with `train.tfrecord` and `test.tfrecord`, whose records are
               `tf.train.Example`s with an `image`, the bytes of a JPEG or PNG file, and a `label`,
-              an integer from 0; a `classes.txt` beside them may name the classes, one a line;
+              an integer from 0; a `classes.txt` beside them, in UTF-8, may name the classes, one a
+              line. The files may be compressed, or in parts such as
+              `train.tfrecord-00000-of-00002`;
             - `"tfds:cifar10"`, `"tfds:cifar100"` or `"tfds:imagenet2012"`, which TensorFlow
               Datasets has prepared on this machine.
         class_names: What the classes are called where a folder has no `classes.txt`. Default:
             their numbers.
+        decode: Whether each image of a folder is decoded once, so that one that is damaged is found
+            here and not in the middle of training. Default True.
 
     Returns:
         The images.
 
     Raises:
-        DataError: If a file or the data set is missing, damaged or empty, or labels and names
-            do not fit.
+        DataError: If a file or the data set is missing, damaged or empty, an image cannot be
+            decoded, or labels and names do not fit. The file and the record are named.
 
     Example:
         >>> images = load_images(image_folder)
@@ -86,7 +99,7 @@ def load_images(source: str, class_names: Sequence[str] = ()) -> Images:
     """
     if source.startswith("tfds:"):
         return _load_tfds(source.removeprefix("tfds:"))
-    return _load_folder(Path(source), tuple(class_names))
+    return _load_folder(user_path(source), tuple(class_names), decode)
 
 
 def check_image_source(source: str) -> None:
@@ -104,12 +117,7 @@ def check_image_source(source: str) -> None:
             raise DataError(f"The TFDS data set must be one of {known}. Received: {source!r}.")
         return
     for part in ("train", "test"):
-        path = Path(source) / f"{part}.tfrecord"
-        if not path.is_file():
-            raise DataError(
-                f"A folder of images must have train.tfrecord and test.tfrecord. Received: no "
-                f"{path}. Give another folder, or one of {known}."
-            )
+        image_files(user_path(source), part)
 
 
 def training_batches(
@@ -151,7 +159,7 @@ def training_batches(
     def augment(row: tuple[Any, Any], draw: Any) -> tuple[Any, Any]:
         content, label = row
         first = tf.stack([draw, 0])
-        cropped = _CROPS[crop](_decoded(content), image_size, first)
+        cropped = _CROPS[crop](decoded_image(content), image_size, first)
         flipped = tf.image.stateless_random_flip_left_right(cropped, first + 1)
         return _scaled(flipped), label
 
@@ -178,7 +186,7 @@ def evaluation_batches(images: Any, batch_size: int, image_size: int) -> Any:
     import tensorflow as tf
 
     def prepare(content: Any, label: Any) -> tuple[Any, Any]:
-        return _scaled(_resized(_decoded(content), image_size)), label
+        return _scaled(_resized(decoded_image(content), image_size)), label
 
     return images.map(prepare, tf.data.AUTOTUNE).batch(batch_size).prefetch(2)
 
@@ -225,31 +233,42 @@ def _pad_crop(image: Any, size: int, seed: Any) -> Any:
 _CROPS = {"inception": _inception_crop, "pad": _pad_crop}
 
 
-def _load_folder(folder: Path, names: tuple[str, ...]) -> Images:
-    import tensorflow as tf
-
-    check_image_source(str(folder))
-    paths = [folder / f"{part}.tfrecord" for part in ("train", "test")]
+def _load_folder(folder: Path, names: tuple[str, ...], decode: bool) -> Images:
+    files = [image_files(folder, part) for part in ("train", "test")]
     digest = hashlib.sha256()
     labels: list[list[int]] = []
-    for path in paths:
-        with path.open("rb") as file:
-            while block := file.read(2**20):
-                digest.update(block)
-        labels.append(_labels_of(path))
+    for paths in files:
+        of_files = []
+        for path in paths:
+            with path.open("rb") as file:
+                while block := file.read(2**20):
+                    digest.update(block)
+            of_files.append(labels_of(path))
+        labels.append([label for of_file in of_files for label in of_file])
+        if not labels[-1]:
+            raise DataError(
+                f"{paths[0]} must have an image. Received: an empty file. Copy it again."
+            )
+        if decode:
+            check_images(paths, [len(of_file) for of_file in of_files])
     known = set().union(*labels)
     names_file = folder / "classes.txt"
     if names_file.is_file():
-        lines = names_file.read_text(encoding="utf-8").splitlines()
-        names = tuple(line.strip() for line in lines if line.strip())
+        names = lines_of(names_file)
     names = names or tuple(str(label) for label in range(max(known) + 1))
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        place = names_file if names_file.is_file() else "class_names"
+        raise DataError(
+            f"Each class must have a name of its own. Received: {twice[0]!r}, which "
+            f"{place} has {names.count(twice[0])} times. Name them apart."
+        )
     if min(known) < 0 or max(known) >= len(names):
         raise DataError(
             f"Labels must be from 0 to {len(names) - 1}, one for each of the {len(names)} classes. "
             f"Received: {min(known)} to {max(known)} in {folder}."
         )
 
-    train, test = (_records(path).map(_parsed, tf.data.AUTOTUNE).unbatch() for path in paths)
+    train, test = map(read_images, files)
     return Images(
         train=train,
         test=test,
@@ -259,53 +278,6 @@ def _load_folder(folder: Path, names: tuple[str, ...]) -> Images:
         name=folder.name,
         fingerprint=digest.hexdigest(),
     )
-
-
-def _features() -> dict[str, Any]:
-    import tensorflow as tf
-
-    return {
-        "image": tf.io.FixedLenFeature((), tf.string),
-        "label": tf.io.FixedLenFeature((), tf.int64),
-    }
-
-
-def _labels_of(path: Path) -> list[int]:
-    import tensorflow as tf
-
-    found: list[int] = []
-    try:
-        for records in _records(path):
-            found += tf.io.parse_example(records, _features())["label"].numpy().tolist()
-    except tf.errors.OpError as error:
-        raise DataError(
-            f"{path} must hold tf.train.Examples with `image` and `label`. "
-            f"Received: {str(error.message).splitlines()[0]}. Write or copy it again."
-        ) from error
-    if not found:
-        raise DataError(f"{path} must have an image. Received: an empty file. Copy it again.")
-    return found
-
-
-def _records(path: Path) -> Any:
-    """Records by the thousand: parsed one by one they take ten times as long."""
-    import tensorflow as tf
-
-    return tf.data.TFRecordDataset(str(path)).batch(1024)
-
-
-def _parsed(records: Any) -> tuple[Any, Any]:
-    import tensorflow as tf
-
-    examples = tf.io.parse_example(records, _features())
-    return examples["image"], tf.cast(examples["label"], tf.int32)
-
-
-def _decoded(content: Any) -> Any:
-    import tensorflow as tf
-
-    image = tf.io.decode_image(content, channels=3, expand_animations=False)
-    return tf.ensure_shape(image, (None, None, 3))
 
 
 def _load_tfds(name: str) -> Images:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -67,24 +68,60 @@ def read_1m_movies(read: Callable[[str], bytes]) -> Movies:
 def read_csv_movies(read: Callable[[str], bytes]) -> Movies:
     """Reads `movies.csv` (`movieId,title,genres` with genres as `genre|genre|...`).
 
+    A quote within quotes is doubled, or has a backslash before it.
+
     Raises:
         DataError: If a line breaks a rule; it is quoted.
     """
 
     def rows() -> Iterator[_Row]:
         text = decoded(checked_bytes(read("movies.csv"), "movies.csv"), "movies.csv", "utf-8")
-        lines = csv.reader(io.StringIO(text, newline=""))
-        for fields in lines:
+        for number, fields in _csv_lines(text):
             line = ",".join(fields)
-            if lines.line_num == 1:
+            if number == 1:
                 if fields != _HEADER:
                     raise _fault("movies.csv", 1, f"the header is {','.join(_HEADER)!r}", line)
             elif len(fields) == 3:
-                yield lines.line_num, fields[0], fields[1], _genre_list(fields[2]), line
+                yield number, fields[0], fields[1], _genre_list(fields[2]), line
             elif fields:
-                raise _fault("movies.csv", lines.line_num, "a line has 3 fields", line)
+                raise _fault("movies.csv", number, "a line has 3 fields", line)
 
     return _catalogue("movies.csv", rows())
+
+
+def _csv_lines(text: str) -> Iterable[tuple[int, list[str]]]:
+    """The fields of each line, with its number.
+
+    A backslash may be a letter like any other. It is taken to escape quotes where the text cannot
+    be read otherwise, or where it would still stand before a quote.
+    """
+    if '\\"' in text:
+        doubled = _strict_csv_lines(text)
+        if doubled is None or any('\\"' in field for _, fields in doubled for field in fields):
+            return _strict_csv_lines(text, escapechar="\\") or _lenient_csv_lines(text)
+    return _lenient_csv_lines(text)
+
+
+def _strict_csv_lines(text: str, **dialect: Any) -> list[tuple[int, list[str]]] | None:
+    """All lines; None if one of them has other fields than a movie."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, **dialect)
+    try:
+        lines = [(reader.line_num, fields) for fields in reader]
+    except csv.Error:
+        return None
+    return lines if all(len(fields) in (0, 3) for _, fields in lines) else None
+
+
+def _lenient_csv_lines(text: str) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader(io.StringIO(text, newline=""))
+    try:
+        for fields in reader:
+            yield reader.line_num, fields
+    except csv.Error as error:
+        raise DataError(
+            f"movies.csv, line {reader.line_num}, must be readable as csv. Received: {error}. Look "
+            "for a quote that is not closed, or take the original file."
+        ) from error
 
 
 def _genres_100k(text: str) -> tuple[str, ...]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from pathlib import Path
 
 from tdrec.data import movielens_tfds
 from tdrec.data.movielens_files import ACCEPTED, load_files
 from tdrec.data.ratings import DataError, Ratings
 from tdrec.data.simulated import simulate
+from tdrec.runtime.files import user_path
 
 VARIABLE = "TDREC_DATA"
 
@@ -20,7 +20,8 @@ def load(source: str = "auto") -> Ratings:
     Args:
         source: One of
 
-            - the path of a folder or zip of MovieLens (100K, 1M, latest-small, 20M, 25M, 32M);
+            - the path of a folder or zip of MovieLens (100K, 1M, 10M, latest-small, 20M, 25M,
+              32M);
             - `"tfds"`, or `"tfds:"` with a configuration, as in `"tfds:1m-ratings"` or
               `"tfds:movielens/1m-ratings"`: TensorFlow Datasets, which downloads the data unless
               they are prepared already;
@@ -66,7 +67,7 @@ def check_source(source: str) -> None:
         return
     if _tfds_config(source):
         movielens_tfds.check_packages()
-    elif not Path(source).expanduser().exists():
+    elif not user_path(source).exists():
         raise DataError(
             f"The data must exist. Received: {source!r}, which is no path on this machine. "
             f"Give {ACCEPTED}, or one of the words auto, tfds, simulated."
@@ -91,7 +92,7 @@ def resolve_source(source: str) -> str:
         return source
     named = os.environ.get(VARIABLE, "").strip() or "auto"
     is_word = named in ("auto", "simulated") or _tfds_config(named)
-    if not is_word and not Path(named).expanduser().exists():
+    if not is_word and not user_path(named).exists():
         raise DataError(
             f"{VARIABLE} must name data that exist. Received: {named!r}, which is no path on this "
             f"machine. Unset it, or set it to {ACCEPTED}."

@@ -18,10 +18,12 @@ from tdrec.data.movie_tables import (
 )
 from tdrec.data.rating_table import RatingTable
 from tdrec.data.ratings import DataError, Ratings
+from tdrec.runtime.files import user_path
 
 ACCEPTED = (
     "a folder or zip with u.data, u.item and u.genre (MovieLens 100K), "
-    "ratings.dat and movies.dat (1M), or ratings.csv and movies.csv (latest-small, 20M, 25M, 32M)"
+    "ratings.dat and movies.dat (1M, 10M), or ratings.csv and movies.csv (latest-small, 20M, 25M, "
+    "32M)"
 )
 
 
@@ -44,6 +46,7 @@ class _Format:
     scale: tuple[float, float]
     read_movies: MovieReader
     name: str | None = None  # None: the name of the folder
+    of_whole_stars: tuple[str, tuple[float, float]] | None = None  # name and scale, without halves
     originals: Mapping[str, _Original] = field(default_factory=dict)
 
     @property
@@ -70,9 +73,10 @@ _FORMATS = (
         movie_files=("movies.dat",),
         separator="::",
         has_header=False,
-        scale=(1.0, 5.0),
+        scale=(0.5, 5.0),
         read_movies=read_1m_movies,
-        name="movielens-1m",
+        name="movielens-10m",
+        of_whole_stars=("movielens-1m", (1.0, 5.0)),
     ),
     _Format(
         ratings_file="ratings.csv",
@@ -87,7 +91,7 @@ _FORMATS = (
 
 @dataclass(frozen=True)
 class _Place:
-    """A folder or zip: the names of its files down to one sub-folder, and a way to read one."""
+    """A folder or zip: the names of its files, two folders deep, and a way to read one."""
 
     path: Path
     names: tuple[str, ...]
@@ -97,8 +101,8 @@ class _Place:
 def load_files(path: str | Path) -> Ratings:
     """Reads MovieLens from a folder or a zip.
 
-    The files may lie at the root or in one sub-folder. A file that is known but was changed is read
-    all the same, and the result carries a warning.
+    The files may lie at the root, or in one sub-folder, or in one of that. A file that is known but
+    was changed is read all the same, and the result carries a warning.
 
     Args:
         path: The folder or zip.
@@ -114,7 +118,7 @@ def load_files(path: str | Path) -> Ratings:
         >>> ratings.scale
         (0.5, 5.0)
     """
-    place = _open(Path(path).expanduser())
+    place = _open(user_path(path))
     layout, folder = _locate(place)
     contents: dict[str, bytes] = {}
 
@@ -132,11 +136,14 @@ def load_files(path: str | Path) -> Ratings:
     )
     columns = table.read(read(layout.ratings_file))
     rows = {layout.ratings_file: columns.user_ids.size, layout.movie_files[0]: len(movies)}
+    name, scale = layout.name, layout.scale
+    if layout.of_whole_stars and not (columns.values % 1).any():
+        name, scale = layout.of_whole_stars
     return assemble(
         columns,
         movies=movies,
-        scale=layout.scale,
-        name=layout.name or "movielens-" + _label(place, folder).removeprefix("ml-"),
+        scale=scale,
+        name=name or "movielens-" + _label(place, folder).removeprefix("ml-"),
         warnings=[
             _changed(file, contents[file], rows[file], original)
             for file, original in layout.originals.items()
@@ -161,7 +168,9 @@ def _open_folder(path: Path) -> _Place:
         except OSError as error:
             raise DataError(f"{path / name} must be readable. Received: {error}.") from error
 
-    files = [*path.glob("*"), *path.glob("*/*")]
+    wanted = {file for layout in _FORMATS for file in layout.files}
+    deep = [file for name in wanted for file in path.glob(f"*/*/{name}")]
+    files = [*path.glob("*"), *path.glob("*/*"), *deep]
     names = sorted(file.relative_to(path).as_posix() for file in files if file.is_file())
     return _Place(path, tuple(names), read)
 
@@ -187,12 +196,13 @@ def _open_zip(path: Path) -> _Place:
             names = archive.namelist()
     except (zipfile.BadZipFile, OSError) as error:
         raise broken(error) from error
-    kept = [n for n in names if n.count("/") < 2 and not n.endswith("/") and "__MACOSX" not in n]
+    kept = [n for n in names if n.count("/") < 3 and not n.endswith("/") and "__MACOSX" not in n]
     return _Place(path, tuple(sorted(kept)), read)
 
 
 def _locate(place: _Place) -> tuple[_Format, str]:
-    """Finds the format and the sub-folder ("" for the root, else "name/")."""
+    """Finds the format and the sub-folder ("" for the root, else "name/"), the first level that has
+    one."""
     present = set(place.names)
     folders = sorted({name.rpartition("/")[0] for name in present} | {""})
     prefixes = ["", *(folder + "/" for folder in folders if folder)]
@@ -202,9 +212,8 @@ def _locate(place: _Place) -> tuple[_Format, str]:
         for layout in _FORMATS
         if all(prefix + file in present for file in layout.files)
     ]
-    at_root = [entry for entry in found if not entry[1]]
-    if len(at_root) == 1:
-        return at_root[0]
+    level = min((prefix.count("/") for _, prefix in found), default=0)
+    found = [(layout, prefix) for layout, prefix in found if prefix.count("/") == level]
     if len(found) == 1:
         return found[0]
     if found:
@@ -222,7 +231,7 @@ def _locate(place: _Place) -> tuple[_Format, str]:
 
 def _label(place: _Place, folder: str) -> str:
     if folder:
-        return folder.rstrip("/")
+        return folder.rstrip("/").rpartition("/")[2]
     path = place.path.resolve()
     return path.name if path.is_dir() else path.stem
 

@@ -16,6 +16,7 @@ from tdrec.data.assemble import assemble
 from tdrec.data.movie_tables import NO_GENRE
 from tdrec.data.rating_table import RatingColumns
 from tdrec.data.ratings import DataError, Movies, Ratings
+from tdrec.runtime.files import user_path
 
 DEFAULT_CONFIG = "100k-ratings"
 CONFIGS = (DEFAULT_CONFIG, "1m-ratings", "20m-ratings", "25m-ratings", "latest-small-ratings")
@@ -44,7 +45,7 @@ def check_packages() -> None:
 
 def data_folder() -> Path:
     """Where TFDS keeps prepared data: `TFDS_DATA_DIR`, or its folder in the home directory."""
-    return Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+    return user_path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
 
 
 def is_prepared(config: str) -> bool:

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -27,7 +26,7 @@ from tdrec.distill.teacher_targets import (
 )
 from tdrec.distill.teaching import Teaching
 from tdrec.distill.trainers.training_step import StepLosses
-from tdrec.runtime.files import replacing
+from tdrec.runtime.files import replacing, user_path
 
 if keras.backend.backend() == "jax":
     from tdrec.distill.trainers.training_step_jax import TrainingStep
@@ -408,7 +407,7 @@ class Distiller(TrainingStep):
         Raises:
             ValueError: If the file is of another kind, which could not be loaded.
         """
-        path = Path(filepath)
+        path = user_path(filepath)
         if path.suffix != ".keras" and not kwargs.get("zipped"):
             raise ValueError(
                 f"A distiller is saved as a .keras file. Received: {str(filepath)!r}. Name one, "
@@ -426,7 +425,7 @@ class Distiller(TrainingStep):
             overwrite: Whether to replace a file without asking. Default True.
             **kwargs: Those of `keras.Model.save_weights`.
         """
-        self._replacing(super().save_weights, Path(filepath), overwrite, **kwargs)
+        self._replacing(super().save_weights, user_path(filepath), overwrite, **kwargs)
 
     def _replacing(self, save: Callable[..., Any], path: Path, overwrite: bool, **kw: Any) -> None:
         if not (overwrite and path.parent.is_dir()):

@@ -4,7 +4,6 @@ import io
 import os
 import zipfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Self
 
 import h5py
@@ -14,6 +13,7 @@ from tdrec.distill.cut import split_model
 from tdrec.distill.fingerprint import fingerprint, hash_arrays
 from tdrec.distill.model_split import ModelSplit
 from tdrec.distill.predictor import Predictor
+from tdrec.runtime.files import user_path
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class TeacherReference:
             The reference.
         """
         name = split.layers[0].name if split.layers else None
-        content = file_content(path) if path is not None and Path(path).exists() else None
+        content = file_content(path) if path is not None and user_path(path).exists() else None
         return cls(fingerprint(split), path, cut_of(split), name, content)
 
     def load(self, custom_objects: Any = None) -> ModelSplit | None:
@@ -66,11 +66,11 @@ class TeacherReference:
         Raises:
             ValueError: If the file holds another model, which is then not loaded.
         """
-        if self.path is None or not Path(self.path).exists():
+        if self.path is None or not user_path(self.path).exists():
             return None
         if self.content is not None and file_content(self.path) != self.content:
             raise ValueError(_another(f"another model in the file {self.path!r}", self))
-        model = keras.saving.load_model(self.path, custom_objects, compile=False)
+        model = keras.saving.load_model(user_path(self.path), custom_objects, compile=False)
         return cut_again(model, self.cut or {})
 
     def check(self, split: ModelSplit) -> None:
@@ -133,7 +133,7 @@ def file_content(path: str | os.PathLike[str]) -> str:
     Returns:
         64 hexadecimal digits (SHA-256).
     """
-    with zipfile.ZipFile(path) as archive:
+    with zipfile.ZipFile(user_path(path)) as archive:
         config = archive.read("config.json").decode()
         with h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as weights:
             names: list[str] = []
@@ -173,7 +173,7 @@ def check_path(teacher: ModelSplit | None, path: str | os.PathLike[str]) -> str:
             f"{'teacher=None' if teacher is None else 'a teacher whose rooms are functions'}. "
             "Leave it out, and set `distiller.teacher` after loading the distiller."
         )
-    if not Path(path).is_file():
+    if not user_path(path).is_file():
         raise FileNotFoundError(
             f"`teacher_path` must be the file of the teacher's model. Received: {str(path)!r}, "
             "where there is none. Write it first: model.save(path)."

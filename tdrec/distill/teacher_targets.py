@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from tdrec.distill.fingerprint import fingerprint, hash_arrays
 from tdrec.distill.model_split import ModelSplit, Trace
-from tdrec.runtime.files import replacing
+from tdrec.runtime.files import replacing, user_path
 
 _ALIGNMENT = 64  # bytes: TensorFlow takes an array's memory as it is if it starts at a multiple
 
@@ -40,7 +40,7 @@ class TeacherTargets:
     """
 
     def __init__(self, directory: str | Path | None = None, batch_size: int = 1024) -> None:
-        self.directory = None if directory is None else Path(directory)
+        self.directory = None if directory is None else user_path(directory)
         self.batch_size = batch_size
         self._traces: dict[str, Trace] = {}
 

@@ -29,7 +29,7 @@ from tdrec.export.refusals import (
 )
 from tdrec.export.sample import Arrays
 from tdrec.export.served import ServedStudent
-from tdrec.runtime.files import replacing
+from tdrec.runtime.files import replacing, user_path
 from tdrec.runtime.quiet import quiet_logger, quiet_stderr
 
 TOLERANCE = 1e-5
@@ -202,7 +202,7 @@ def export_student(
         TensorShape([1, 1])
     """
     require_tensorflow("The export of a student", "save it as it is: student.save")
-    target = Path(directory)
+    target = user_path(directory)
     check_formats(formats)
     check_target(target, overwrite)
     check_student(student)

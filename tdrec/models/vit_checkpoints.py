@@ -5,10 +5,8 @@ keras-hub's converter is not used: it reads neither `.npz` files nor checkpoints
 1e-6.
 """
 
-import json
 import math
-import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tdrec.models.vit import ViT
-
-Arrays = Mapping[str, NDArray[Any]]
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that is damaged, incomplete or of another architecture."""
+from tdrec.models.vit_files import CheckpointError as CheckpointError
+from tdrec.models.vit_files import Config, Weights, weight_files
+from tdrec.runtime.files import user_path
 
 
 def load_vit(
@@ -36,9 +31,9 @@ def load_vit(
     """A `ViT` with published weights.
 
     Args:
-        path: A folder with `config.json` and `model.safetensors`, as `transformers` saves a
-            `ViTModel` or a `ViTForImageClassification`; or an `.npz` file of
-            google-research/vision_transformer.
+        path: A folder with `config.json` and `model.safetensors`, or its parts, as `transformers`
+            saves a `ViTModel` or a `ViTForImageClassification`; or its `.safetensors` file; or an
+            `.npz` file of google-research/vision_transformer.
         num_classes: For a new head, which starts at zero. Default None: the checkpoint's head.
         image_size: Pixels; the grid of position embeddings is resized bilinearly if the
             checkpoint's is another. Default None: the checkpoint's.
@@ -49,9 +44,10 @@ def load_vit(
         The `ViT`.
 
     Raises:
-        CheckpointError: If the file is damaged, lacks a weight, has one of another shape, or is of
-            another architecture; the message names the file and the weight.
-        FileNotFoundError: If there is no such file.
+        CheckpointError: If a file is damaged or missing, lacks a weight, has one of another shape
+            or one that is not finite, or is of another architecture; the message names the file and
+            the weight, or the key of `config.json`.
+        FileNotFoundError: If there is nothing at `path`.
         ImportError: If keras-hub, or safetensors for a folder, or SciPy for resizing is missing.
 
     Example:
@@ -62,9 +58,19 @@ def load_vit(
     Source:
         The resizing: Dosovitskiy et al., "An Image is Worth 16x16 Words", 2021, section 3.2.
     """
-    path = Path(path)
-    read = _read_npz if path.suffix == ".npz" else _read_folder
-    config, weights, head = read(path)
+    path = user_path(path)
+    files = weight_files(path)
+    named = Weights(files)
+    note = ""
+    if files[0].suffix == ".npz":
+        config, weights, head = _of_google(path, named)
+    else:
+        told = Config(files[0].parent / "config.json")
+        config, weights, head = _of_transformers(told, named)
+        if told.missing:
+            note = (
+                f" {told.file} has no {', '.join(told.missing)}: transformers' defaults are used."
+            )
     if num_classes is None and head is None:
         raise CheckpointError(
             f"{path} has no head of its own (or one after a layer that ViT does not have). "
@@ -86,6 +92,7 @@ def load_vit(
                 raise CheckpointError(
                     f"{path} is of another architecture than its sizes say: {name} must have "
                     f"{variable.path} of shape {tuple(variable.shape)}. Received: {value.shape}."
+                    f"{note}"
                 )
         layers[name].set_weights(values)
     return model
@@ -96,66 +103,49 @@ def load_vit(
 _Read = tuple[dict[str, Any], dict[str, list[NDArray[Any]]], list[NDArray[Any]] | None]
 
 
-class _Named:
-    """A checkpoint's arrays; says which one is missing."""
-
-    def __init__(self, path: Path, arrays: Arrays) -> None:
-        self.path, self.arrays = path, arrays
-
-    def __call__(self, name: str) -> NDArray[Any]:
-        if name not in self.arrays:
-            raise CheckpointError(
-                f"{self.path} must have the weight {name!r} of a ViT. Received: "
-                f"{len(self.arrays)} others, such as {', '.join(sorted(self.arrays)[:3])}."
-            )
-        return np.asarray(self.arrays[name], np.float32)
-
-
-def _read_npz(path: Path) -> _Read:
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = dict(stored)
-    except FileNotFoundError:
-        raise
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise CheckpointError(f"{path} is damaged: {error}. Download it again.") from error
-    named = _Named(path, arrays)
-    if "conv_root/kernel" in arrays:
+def _of_google(path: Path, named: Weights) -> _Read:
+    if "conv_root/kernel" in named.names:
         raise CheckpointError(f"{path} must be of a plain ViT. Received: a hybrid with a ResNet.")
-    kernel, positions = named("embedding/kernel"), named("Transformer/posembed_input/pos_embedding")
-    blocks = {name.split("/")[1] for name in arrays if name.startswith("Transformer/encoderblock_")}
+    kernel = named("embedding/kernel", None, None, 3, None)
+    positions = named("Transformer/posembed_input/pos_embedding", 1, None, None)[0]
+    blocks = {
+        name.split("/")[1] for name in named.names if name.startswith("Transformer/encoderblock_")
+    }
     first = "Transformer/encoderblock_0"
     attention = "MultiHeadDotProductAttention_1"
     config = {
         "patch_size": kernel.shape[0],
-        "image_size": kernel.shape[0] * math.isqrt(positions.shape[1] - 1),
+        "image_size": kernel.shape[0] * _side(path, positions),
         "hidden_dim": kernel.shape[-1],
         "num_layers": len(blocks),
-        "num_heads": named(f"{first}/{attention}/query/kernel").shape[1],
-        "mlp_dim": named(f"{first}/MlpBlock_3/Dense_0/kernel").shape[1],
+        "num_heads": named(f"{first}/{attention}/query/kernel", None, None, None).shape[1],
+        "mlp_dim": named(f"{first}/MlpBlock_3/Dense_0/kernel", None, None).shape[1],
         "approximate_gelu": True,  # Flax's `gelu`
     }
 
     def norm(prefix: str) -> list[NDArray[Any]]:
-        return [named(f"{prefix}/scale"), named(f"{prefix}/bias")]
+        return [named(f"{prefix}/scale", None), named(f"{prefix}/bias", None)]
 
-    def dense(prefix: str) -> list[NDArray[Any]]:
-        return [named(f"{prefix}/kernel"), named(f"{prefix}/bias")]
+    def dense(prefix: str, inputs: int = 1, outputs: int = 1) -> list[NDArray[Any]]:
+        """Of kernels with so many axes."""
+        kernel = named(f"{prefix}/kernel", *[None] * (inputs + outputs))
+        return [kernel, named(f"{prefix}/bias", *[None] * outputs)]
 
     weights = {
-        "embedding": [named("cls"), kernel, named("embedding/bias"), positions[0]],
+        "embedding": [named("cls", 1, 1, None), kernel, named("embedding/bias", None), positions],
         "norm": norm("Transformer/encoder_norm"),
     }
     for i in range(len(blocks)):
         prefix = f"Transformer/encoderblock_{i}"
         weights[f"block {i}"] = [
             *norm(f"{prefix}/LayerNorm_0"),
-            *(w for part in _ATTENTION for w in dense(f"{prefix}/{attention}/{part}")),
+            *(w for part in _ATTENTION[:3] for w in dense(f"{prefix}/{attention}/{part}", 1, 2)),
+            *dense(f"{prefix}/{attention}/{_ATTENTION[3]}", 2, 1),
             *norm(f"{prefix}/LayerNorm_2"),
             *dense(f"{prefix}/MlpBlock_3/Dense_0"),
             *dense(f"{prefix}/MlpBlock_3/Dense_1"),
         ]
-    own = "head/kernel" in arrays and "pre_logits/kernel" not in arrays
+    own = "head/kernel" in named.names and "pre_logits/kernel" not in named.names
     return config, weights, dense("head") if own else None
 
 
@@ -163,52 +153,64 @@ _ATTENTION = ("query", "key", "value", "out")
 _GELUS = {"gelu": False, "gelu_new": True, "gelu_pytorch_tanh": True}
 
 
-def _read_folder(path: Path) -> _Read:
-    try:
-        config = json.loads((path / "config.json").read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise CheckpointError(f"{path / 'config.json'} is damaged: {error}.") from error
-    if config.get("model_type") != "vit" or config.get("hidden_act", "gelu") not in _GELUS:
+def _of_transformers(config: Config, named: Weights) -> _Read:
+    file = config.file
+    kind, act = config["model_type"], config["hidden_act"]
+    if kind != "vit" or not isinstance(act, str) or act not in _GELUS:
         raise CheckpointError(
-            f"{path} must hold a ViT (`model_type` 'vit') with GELU. Received: "
-            f"{config.get('model_type')!r} with {config.get('hidden_act')!r}."
+            f"{file} must hold a ViT (`model_type` 'vit') with GELU (`hidden_act` "
+            f"{', '.join(_GELUS)}). Received: {kind!r} with {act!r}."
         )
-    named = _Named(path, _safetensors(path / "model.safetensors"))
-    # A classifier's weights are those of a bare model under "vit.".
-    root = "vit." if any(name.startswith("vit.") for name in named.arrays) else ""
-    heads, width = config["num_attention_heads"], config["hidden_size"]
-    sizes = {
-        "patch_size": config["patch_size"],
-        "image_size": config["image_size"],
+    config.one_of("num_channels", 3)
+    has_bias = config.one_of("qkv_bias", True, False)
+    heads, width = config.size("num_attention_heads"), config.size("hidden_size")
+    if width % heads:
+        raise config.refused("hidden_size", f"a multiple of `num_attention_heads`, {heads},")
+    image, patch = config.side("image_size"), config.side("patch_size")
+    if image % patch:
+        raise config.refused("image_size", f"a multiple of `patch_size`, {patch},")
+    sizes: dict[str, Any] = {
+        "patch_size": patch,
+        "image_size": image,
         "hidden_dim": width,
-        "num_layers": config["num_hidden_layers"],
+        "num_layers": config.size("num_hidden_layers"),
         "num_heads": heads,
-        "mlp_dim": config["intermediate_size"],
-        "epsilon": config["layer_norm_eps"],
-        "approximate_gelu": _GELUS[config.get("hidden_act", "gelu")],
+        "mlp_dim": config.size("intermediate_size"),
+        "epsilon": config.positive("layer_norm_eps"),
+        "approximate_gelu": _GELUS[act],
     }
+    # A classifier's weights are those of a bare model under "vit.".
+    root = "vit." if any(name.startswith("vit.") for name in named.names) else ""
+    positions = named(f"{root}embeddings.position_embeddings", 1, None, None)[0]
+    if image != patch * _side(file, positions):
+        raise config.refused("image_size", f"the side that {len(positions)} positions are of")
+    if any(name.startswith(f"{root}encoder.layer.{sizes['num_layers']}.") for name in named.names):
+        raise config.refused("num_hidden_layers", "the number of layers that there are weights of")
 
     def norm(prefix: str) -> list[NDArray[Any]]:
-        return [named(f"{prefix}.weight"), named(f"{prefix}.bias")]
+        return [named(f"{prefix}.weight", None), named(f"{prefix}.bias", None)]
 
     def dense(prefix: str) -> list[NDArray[Any]]:
-        return [named(f"{prefix}.weight").T, named(f"{prefix}.bias")]
+        return [named(f"{prefix}.weight", None, None).T, named(f"{prefix}.bias", None)]
 
     def attention(prefix: str) -> Iterator[NDArray[Any]]:
         for part in _ATTENTION[:3]:
-            kernel, bias = dense(f"{prefix}.attention.{part}")
-            yield kernel.reshape(width, heads, -1)
+            name = f"{prefix}.attention.{part}"
+            yield named(f"{name}.weight", width, width).T.reshape(width, heads, -1)
+            bias = named(f"{name}.bias", width) if has_bias else np.zeros(width, np.float32)
             yield bias.reshape(heads, -1)
-        kernel, bias = dense(f"{prefix}.output.dense")
-        yield from (kernel.reshape(heads, -1, width), bias)
+        name = f"{prefix}.output.dense"
+        yield named(f"{name}.weight", width, width).T.reshape(heads, -1, width)
+        yield named(f"{name}.bias", width)
 
     embeddings = f"{root}embeddings"
+    projection = f"{embeddings}.patch_embeddings.projection"
     weights = {
         "embedding": [
-            named(f"{embeddings}.cls_token"),
-            named(f"{embeddings}.patch_embeddings.projection.weight").transpose(2, 3, 1, 0),
-            named(f"{embeddings}.patch_embeddings.projection.bias"),
-            named(f"{embeddings}.position_embeddings")[0],
+            named(f"{embeddings}.cls_token", 1, 1, None),
+            named(f"{projection}.weight", None, None, None, None).transpose(2, 3, 1, 0),
+            named(f"{projection}.bias", None),
+            positions,
         ],
         "norm": norm(f"{root}layernorm"),
     }
@@ -221,22 +223,18 @@ def _read_folder(path: Path) -> _Read:
             *dense(f"{prefix}.intermediate.dense"),
             *dense(f"{prefix}.output.dense"),
         ]
-    return sizes, weights, dense("classifier") if "classifier.weight" in named.arrays else None
+    return sizes, weights, dense("classifier") if "classifier.weight" in named.names else None
 
 
-def _safetensors(path: Path) -> Arrays:
-    try:
-        import safetensors
-        from safetensors.numpy import load_file
-    except ImportError as error:
-        raise ImportError(
-            "Hugging Face's checkpoints are read with safetensors, which is missing. Install: "
-            "pip install 'tdrec[images]'"
-        ) from error
-    try:
-        return load_file(path)
-    except safetensors.SafetensorError as error:
-        raise CheckpointError(f"{path} is damaged: {error}. Download it again.") from error
+def _side(file: Path, positions: NDArray[Any]) -> int:
+    """How many patches a side of the square has that the positions are of."""
+    side = math.isqrt(max(len(positions) - 1, 0))
+    if not side or side**2 + 1 != len(positions):
+        raise CheckpointError(
+            f"{file} must be of a ViT with a class token and a square of patches. Received: "
+            f"position embeddings for {len(positions)} tokens."
+        )
+    return side
 
 
 def _resize_positions(embedding: list[NDArray[Any]], number: int) -> None:

@@ -27,7 +27,7 @@ from tdrec.report.document import Block, Code, Document, Part, Points, Table, Te
 from tdrec.report.evidence import COSTS, at_a_glance, median_cost, section_blocks
 from tdrec.report.section import Label, Means, Section, make_sections
 from tdrec.report.words import DASH, counted, listed
-from tdrec.runtime.files import replace_file
+from tdrec.runtime.files import replace_file, user_path
 from tdrec.studies.arm import NAMES
 from tdrec.studies.comparison import RESAMPLES, Estimate
 from tdrec.studies.metric import Metric
@@ -129,7 +129,7 @@ def write_report(
         "report.md": document.to_markdown(),
         "report.csv": to_csv(sections),
     }
-    html, markdown, table = (replace_file(Path(folder) / x, text) for x, text in pages.items())
+    html, markdown, table = (replace_file(user_path(folder) / x, text) for x, text in pages.items())
     return html, markdown, table
 
 

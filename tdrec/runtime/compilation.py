@@ -6,6 +6,8 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
+from tdrec.runtime.files import user_path
+
 LIMIT = 2**29
 """Bytes that are kept, 512 MiB. A compiled step of TD has 2.4 MB."""
 
@@ -35,7 +37,7 @@ def keep_compiled(folder: str | Path) -> None:
     if _FLAG in flags:
         return
     kind = "\n".join([version("tensorflow"), _processor(), os.environ.get("XLA_FLAGS", ""), flags])
-    place = Path(folder).expanduser() / f"xla-{hashlib.sha256(kind.encode()).hexdigest()[:16]}"
+    place = user_path(folder) / f"xla-{hashlib.sha256(kind.encode()).hexdigest()[:16]}"
     place.mkdir(parents=True, exist_ok=True)
     _remove_oldest(place)
     os.environ["TF_XLA_FLAGS"] = f'{flags} {_FLAG}="{place}"'.strip()

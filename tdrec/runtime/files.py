@@ -1,4 +1,5 @@
-"""Files and folders replaced in one step: whatever fails, the old one or the new one is there."""
+"""Paths as people write them; files and folders replaced in one step, so that whatever fails, the
+old one or the new one is there."""
 
 import contextlib
 import os
@@ -9,6 +10,25 @@ from pathlib import Path
 
 TEMPORARY = ".{}.tmp"
 """The name of what is being written; what is left of a process that was killed has it too."""
+
+
+def user_path(path: str | os.PathLike[str]) -> Path:
+    """A path that a person wrote: a `~` at its beginning is the home directory.
+
+    A shell replaces it only where a word begins with it, so not in `--out=~/results`, and not in a
+    configuration file. Where there is no such user, the path stays as it is.
+
+    Args:
+        path: The path.
+
+    Returns:
+        The path of the file.
+
+    Example:
+        >>> user_path("~/results") == Path.home() / "results"
+        True
+    """
+    return Path(os.path.expanduser(path))
 
 
 @contextlib.contextmanager
@@ -23,7 +43,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     says.
 
     Args:
-        path: A file or a folder; the folder around it is made if need be.
+        path: A file or a folder, of which a leading `~` is the home directory; the folder around it
+            is made if need be.
 
     Yields:
         A path of the same name in a folder of its own, where there is nothing yet.
@@ -32,7 +53,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         >>> with replacing("model.keras") as temporary:
         ...     student.save(temporary)
     """
-    path = Path(path)
+    path = user_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     before, _, after = TEMPORARY.partition("{}")
     scratch = tempfile.mkdtemp(prefix=f"{before}{path.name}.", suffix=after, dir=path.parent)
@@ -76,7 +97,7 @@ def replace_file(path: str | os.PathLike[str], content: str | bytes) -> Path:
     """
     with replacing(path) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
-    return Path(path)
+    return user_path(path)
 
 
 def remove_temporary(folder: str | os.PathLike[str]) -> None:
@@ -85,7 +106,7 @@ def remove_temporary(folder: str | os.PathLike[str]) -> None:
     Args:
         folder: That no other process writes to.
     """
-    for path in list(Path(folder).rglob(TEMPORARY.format("*"))):
+    for path in list(user_path(folder).rglob(TEMPORARY.format("*"))):
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from tdrec.runtime.files import user_path
 from tdrec.studies.arm import METHODS, Arm
 from tdrec.studies.config import Config, changed
 from tdrec.studies.keys import code_version, key_of, own_code
@@ -236,7 +237,7 @@ def find(name: str) -> tuple[str, Study]:
     Raises:
         ValueError: If there is none.
     """
-    path = Path(name) if name.endswith(".py") else FOLDER / f"{name}.py"
+    path = user_path(name) if name.endswith(".py") else FOLDER / f"{name}.py"
     if not path.is_file():
         known = sorted(
             file.stem for file in FOLDER.glob("*.py") if "\nSTUDY = " in file.read_text()

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from filelock import FileLock, Timeout
 
-from tdrec.runtime.files import remove_temporary
+from tdrec.runtime.files import remove_temporary, user_path
 from tdrec.studies.row import Row
 
 Line = TypeVar("Line")
@@ -26,7 +26,7 @@ def only_writer(folder: str | os.PathLike[str]) -> Iterator[Path]:
     Raises:
         ValueError: If another process holds it.
     """
-    path = Path(folder)
+    path = user_path(folder)
     path.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(path / ".lock", blocking=False):
@@ -52,7 +52,7 @@ def read_lines(path: str | os.PathLike[str], read: Callable[[str], Line]) -> lis
     Raises:
         ValueError: If another line cannot be read; the message names the file and the line.
     """
-    path = Path(path)
+    path = user_path(path)
     found = []
     lines = path.read_bytes().split(b"\n") if path.exists() else []
     for number, line in enumerate(lines, start=1):
@@ -94,7 +94,7 @@ def appending(path: str | os.PathLike[str]) -> Iterator[Callable[[str], None]]:
         >>> with appending("results.jsonl") as add:
         ...     add(row.to_json())
     """
-    with open(path, "ab+") as file:
+    with open(user_path(path), "ab+") as file:
         file.seek(0)
         content = file.read()
         last = content[content.rfind(b"\n") + 1 :]

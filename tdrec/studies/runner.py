@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tdrec.runtime.files import TEMPORARY, replace_file
+from tdrec.runtime.files import TEMPORARY, replace_file, user_path
 from tdrec.runtime.signals import signals_wait
 from tdrec.studies.config import Config
 from tdrec.studies.plan import Plan, Run
@@ -85,6 +85,7 @@ def run_plan(
         >>> [row.label for row in outcome.rows]
         ['Teacher', 'Scratch', 'Scratch', 'LD', 'LD']
     """
+    out, cache = user_path(out), user_path(cache)
     out.mkdir(parents=True, exist_ok=True)
     rows = {row.key: row for row in read_rows(out / RESULTS)}
     runs = list(plan.runs())

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, ValidationError
 
+from tdrec.runtime.files import user_path
 from tdrec.studies.config import LOG_EVERY
 from tdrec.studies.plan import FOLDER, Values
 from tdrec.studies.row import Row
@@ -92,7 +93,7 @@ def read_tuned_values(path: str | Path) -> TunedValues:
         >>> read_tuned_values(DEFAULT).tuned["strong"][""]["Drama"]["LD"]["learning_rate"]
         0.003
     """
-    path = Path(path)
+    path = user_path(path)
     use = "Use a study's tuned.json as it was written."
     text = path.read_bytes()
     try:

@@ -9,7 +9,7 @@ import keras
 from filelock import FileLock
 
 from tdrec.distill.fingerprint import hash_arrays
-from tdrec.runtime.files import replace_file
+from tdrec.runtime.files import replace_file, user_path
 from tdrec.studies.task import DivergedError
 
 
@@ -21,7 +21,7 @@ class Teachers:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder = user_path(folder)
         self._models: dict[str, Any] = {}
         self._hashes: dict[str, str] = {}
 

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
+from tdrec.models.vit_files import weight_files
 from tdrec.runtime.quiet import quiet_tensorflow
 from tdrec.studies.arm import Arm
 from tdrec.studies.keys import code_version, key_of
@@ -17,7 +18,8 @@ from tdrec.tasks import image_report
 from tdrec.tasks.images.config import CIFAR10, LABELS, PRESETS, ImageConfig, reads_predictions
 
 _TEACHER_CODE = (
-    *("data/images.py", "data/image_subsets.py", "models/vit.py"),
+    *("data/images.py", "data/image_files.py", "data/image_subsets.py", "models/vit.py"),
+    "runtime/tfrecords.py",
     *("tasks/distilled.py", "tasks/images/session.py"),
 )
 """What makes a teacher."""
@@ -30,7 +32,7 @@ class ImageTask(Task):
     Args:
         labels: A name of `LABELS`: which images, and which labels.
         source: Where the data set's images are, as `tdrec.data.images.load_images` takes it.
-        checkpoint: A teacher's published weights, a folder or an .npz file. Default None: the
+        checkpoint: A teacher's published weights, as `load_vit` takes them. Default None: the
             teacher is trained.
         validation: Whether it knows the training images alone, and evaluates on a tenth of them.
 
@@ -65,9 +67,9 @@ class ImageTask(Task):
             n_test=images.n_test,
         )
 
-    def images(self) -> Any:
-        """The data set's images."""
-        return _images(LABELS[self.labels].data, self.source, self.validation)
+    def images(self, decode: bool = True) -> Any:
+        """The data set's images, each decoded once to see whether it can be."""
+        return _images(LABELS[self.labels].data, self.source, self.validation, decode)
 
     def runs(self, arm: Arm) -> bool:
         knows_labels = self.checkpoint is None and not LABELS[self.labels].classes
@@ -86,7 +88,8 @@ class ImageTask(Task):
     def open(self, cache: Path) -> Session:
         from tdrec.tasks.images.session import ImageSession
 
-        return ImageSession(self.images(), cache, self.checkpoint)
+        # Whoever made the plan has looked at the data.
+        return ImageSession(self.images(decode=False), cache, self.checkpoint)
 
     @classmethod
     def parts(cls, section: Any) -> Sequence[Any]:
@@ -97,19 +100,26 @@ def checkpoint_hash(checkpoint: str | Path) -> str:
     """SHA-256 of published weights, which are part of a run's configuration.
 
     Args:
-        checkpoint: A folder with `model.safetensors`, or an .npz file.
+        checkpoint: As `load_vit` takes it.
+
+    Raises:
+        CheckpointError: If there are no such weights.
     """
-    path = Path(checkpoint)
-    with (path / "model.safetensors" if path.is_dir() else path).open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    for file in weight_files(checkpoint):
+        with file.open("rb") as content:
+            while block := content.read(2**20):
+                digest.update(block)
+    return digest.hexdigest()
 
 
 @cache
-def _images(name: str, source: str, validation: bool) -> Any:
+def _images(name: str, source: str, validation: bool, decode: bool) -> Any:
     with quiet_tensorflow():
         import tensorflow  # noqa: F401
 
         from tdrec.data.image_subsets import for_validation
         from tdrec.data.images import load_images
-    images = replace(load_images(source, CIFAR10 if name == "cifar10" else ()), name=name)
+    names = CIFAR10 if name == "cifar10" else ()
+    images = replace(load_images(source, names, decode=decode), name=name)
     return for_validation(images) if validation else images

@@ -1,7 +1,7 @@
 """Columns of a Parquet or TFRecord file as NumPy arrays, and back.
 
 Both kinds of file hold the same thing: named columns of one entry a row, an integer, a number, a
-string, or a list that is equally long in each row. Which kind it is, the file's suffix says.
+string, or a list that is equally long in each row. Which kind it is, the file's name says.
 """
 
 import os
@@ -13,7 +13,9 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
-from tdrec.runtime.files import replacing
+from tdrec.runtime.files import replacing, user_path
+from tdrec.runtime.tfrecords import read_records
+from tdrec.teachers.table_files import table_files
 
 Columns = dict[str, np.ndarray]
 PathLike = str | os.PathLike[str]
@@ -24,8 +26,12 @@ _RECORDS_A_BATCH = 4096
 def read_columns(path: PathLike, names: Sequence[str]) -> Columns:
     """Reads columns of a file, or of all files of one kind in a folder, ordered by their names.
 
+    A TFRecord file may be compressed, whatever its name. Files without rows are passed over. Of a
+    folder of folders such as `genre=Drama/part-0.parquet` (Hive's way), `genre` is a column too.
+
     Args:
-        path: A `.parquet` or `.tfrecord` file, or a folder of them.
+        path: A file named as `.parquet` or `.tfrecord`, maybe with `-00000-of-00002` or `.gz` after
+            it, or a folder of them.
         names: The columns to read.
 
     Returns:
@@ -34,8 +40,8 @@ def read_columns(path: PathLike, names: Sequence[str]) -> Columns:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is of another kind, or damaged, or lacks a column, or a column has empty
-            entries or lists of unequal lengths.
+        ValueError: If it is of another kind, or damaged, or has no row, or lacks a column, or a
+            column has empty entries, lists of unequal lengths or values of several kinds.
         ImportError: If the file is in Parquet and pyarrow is missing.
 
     Example:
@@ -43,20 +49,21 @@ def read_columns(path: PathLike, names: Sequence[str]) -> Columns:
         >>> read_columns("scores.parquet", ["score"])
         {'score': array([4.5, 2.5])}
     """
-    files = _files(Path(path))
-    if files[0].suffix == ".parquet":
-        parts = [_read_parquet(file, names) for file in files]
+    path = user_path(path)
+    kind, files = table_files(path)
+    if kind == "parquet":
+        folders = _folder_columns(path, files, names)
+        parts = [_read_parquet(file, names, own) for file, own in zip(files, folders, strict=True)]
     else:
         parts = [_read_tfrecord(file, names) for file in files]
     columns = {}
     for name in names:
-        arrays = [part[name] for part in parts]
-        if len(shapes := {array.shape[1:] for array in arrays}) > 1:
+        found = [(file, p[name]) for file, p in zip(files, parts, strict=True) if name in p]
+        if not any(len(values) for _, values in found):
             raise ValueError(
-                f"The lists of the column {name!r} must be equally long in every file. Received: "
-                f"shapes {sorted(shapes)} in {str(path)!r}. Write the files anew."
+                f"A table must have a row. Received: {str(path)!r}, which is empty. Write it anew."
             )
-        columns[name] = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+        columns[name] = _joined(name, found)
     return columns
 
 
@@ -75,39 +82,40 @@ def write_columns(path: PathLike, columns: Mapping[str, np.ndarray]) -> None:
     Example:
         >>> write_columns("scores.tfrecord", {"user": np.arange(2), "score": np.array([4.5, 2.5])})
     """
-    path = Path(path)
-    write = {".parquet": _write_parquet, ".tfrecord": _write_tfrecord}[_checked_suffix(path)]
+    path = user_path(path)
+    if path.suffix not in (".parquet", ".tfrecord"):
+        raise ValueError(
+            f"A table is written to a file ending in .parquet or .tfrecord. Received: "
+            f"{str(path)!r}. Choose such a name."
+        )
+    write = {".parquet": _write_parquet, ".tfrecord": _write_tfrecord}[path.suffix]
     with replacing(path) as temporary:
         write(temporary, columns)
 
 
-def _checked_suffix(path: Path) -> str:
-    if path.suffix not in (".parquet", ".tfrecord"):
-        raise ValueError(
-            f"A table is a file ending in .parquet or .tfrecord. Received: {str(path)!r}. Rename "
-            "the file, or convert it to one of the two."
-        )
-    return path.suffix
+def _joined(name: str, parts: Sequence[tuple[Path, np.ndarray]]) -> np.ndarray:
+    """A column of several files, of which those without rows need only be of its kind."""
+    file, first = next((file, values) for file, values in parts if len(values))
+    for other, values in parts:
+        if values.dtype == np.void:
+            continue
+        if values.shape[1:] != first.shape[1:] and (len(values) or values.ndim != first.ndim):
+            raise ValueError(
+                f"The lists of the column {name!r} must be equally long in every file. Received: "
+                f"shapes {[first.shape[1:], values.shape[1:]]} in {str(file)!r} and "
+                f"{str(other)!r}. Write the files anew."
+            )
+        if _kind(values) != _kind(first):
+            raise ValueError(
+                f"The column {name!r} must be of one kind in every file. Received: {_kind(first)} "
+                f"in {str(file)!r} and {_kind(values)} in {str(other)!r}. Write the files anew."
+            )
+    return np.concatenate([v for _, v in parts if len(v)]) if len(parts) > 1 else first
 
 
-def _files(path: Path) -> list[Path]:
-    """The file, or the files of a folder."""
-    if not path.exists():
-        raise FileNotFoundError(
-            f"A table is read from a file. Received: {str(path)!r}, where there is nothing. Give "
-            "a .parquet or .tfrecord file, or a folder of them."
-        )
-    if not path.is_dir():
-        _checked_suffix(path)
-        return [path]
-    inside = (p for p in path.iterdir() if not p.name.startswith((".", "_")))
-    files = sorted(p for p in inside if p.suffix in (".parquet", ".tfrecord"))
-    if len(kinds := {file.suffix for file in files}) != 1:
-        raise ValueError(
-            "A folder must hold .parquet files or .tfrecord files. Received: "
-            f"{'both' if kinds else 'neither'} in {str(path)!r}. Name a file, or another folder."
-        )
-    return files
+def _kind(values: np.ndarray) -> str:
+    kinds = {"b": "truth values", "i": "numbers", "u": "numbers", "f": "numbers", "M": "times"}
+    return kinds.get(values.dtype.kind, "strings")
 
 
 def _refuse_unknown(file: Path, names: Sequence[str], present: Sequence[str]) -> None:
@@ -118,14 +126,14 @@ def _refuse_unknown(file: Path, names: Sequence[str], present: Sequence[str]) ->
         )
 
 
-def _refuse_unequal(file: Path, name: str, lengths: np.ndarray) -> None:
-    """Refuses a column of lists unless each is as long as the first."""
+def _refuse_unequal(file: Path, name: str, lengths: np.ndarray, a_row: int = 1) -> None:
+    """Refuses a column of lists, so many a row, unless each is as long as the first."""
     if len(other := np.flatnonzero(lengths != lengths[:1])):
         raise ValueError(
             f"The lists of the column {name!r} in {str(file)!r} must be equally long. Received: "
             f"{len(other)} of {len(lengths)} that differ from the first, of {lengths[0]}; the "
-            f"first of them is row {other[0]}, of {lengths[other[0]]}. Mend these rows or drop "
-            "them."
+            f"first of them is row {other[0] // a_row}, of {lengths[other[0]]}. Mend these rows or "
+            "drop them."
         )
 
 
@@ -136,6 +144,7 @@ def _pyarrow() -> Any:
     try:
         import pyarrow
         import pyarrow.compute
+        import pyarrow.dataset
         import pyarrow.parquet
     except ImportError as error:
         raise ImportError(
@@ -144,17 +153,52 @@ def _pyarrow() -> Any:
     return pyarrow
 
 
-def _read_parquet(file: Path, names: Sequence[str]) -> Columns:
+def _folder_columns(
+    path: Path, files: Sequence[Path], names: Sequence[str]
+) -> list[dict[str, Any]]:
+    """What the folders of each file say of its rows, as `genre` in `genre=Drama/part-0.parquet`."""
+    if files[0].parent == path or not path.is_dir():
+        return [{}] * len(files)
     pa = _pyarrow()
     try:
+        dataset = pa.dataset.dataset(
+            [str(file) for file in files],
+            format="parquet",
+            partitioning=pa.dataset.partitioning(flavor="hive"),
+            partition_base_dir=str(path),
+        )
+    except _unreadable(pa) as error:
+        raise ValueError(
+            "Folders such as genre=Drama must hold whole .parquet files, whose columns have other "
+            f"names. Received: {str(path)!r}, which cannot be read: {error}. Write it anew."
+        ) from error
+    said = {
+        fragment.path: pa.dataset.get_partition_keys(fragment.partition_expression)
+        for fragment in dataset.get_fragments()
+    }
+    return [{n: v for n, v in said[str(file)].items() if n in names} for file in files]
+
+
+def _unreadable(pa: Any) -> tuple[type[Exception], ...]:
+    return (pa.ArrowException, OSError)
+
+
+def _read_parquet(file: Path, names: Sequence[str], said: Mapping[str, Any]) -> Columns:
+    """The columns of a file, with those that its folder's name gives."""
+    pa = _pyarrow()
+    own = [name for name in names if name not in said]
+    try:
         with pa.parquet.ParquetFile(file) as stored:
-            _refuse_unknown(file, names, stored.schema_arrow.names)
-            table = stored.read(columns=list(names))
-    except pa.ArrowInvalid as error:
+            _refuse_unknown(file, own, stored.schema_arrow.names)
+            table = stored.read(columns=own)
+    except _unreadable(pa) as error:
         raise ValueError(
             f"A .parquet file must be whole. Received: {str(file)!r}, which cannot be read: "
             f"{error}. Write it anew."
         ) from error
+    for name, value in said.items():
+        column = pa.repeat(pa.scalar(value), table.num_rows)
+        table = table.append_column(name, column)
     return {name: _from_arrow(pa, file, name, table.column(name)) for name in names}
 
 
@@ -164,12 +208,12 @@ def _from_arrow(pa: Any, file: Path, name: str, column: Any) -> np.ndarray:
         array = array.dictionary_decode()
     shape = [len(array)]
     while True:
+        a_row = len(array) // max(shape[0], 1)
         if array.null_count:
             first = int(np.argmax(array.is_null().to_numpy(zero_copy_only=False)))
-            inner = len(array) // max(shape[0], 1)
             raise ValueError(
                 f"The column {name!r} in {str(file)!r} must have no empty entries. Received: "
-                f"{array.null_count} of {len(array)}; the first is in row {first // inner}. Fill "
+                f"{array.null_count} of {len(array)}; the first is in row {first // a_row}. Fill "
                 "them or drop the rows."
             )
         if not (
@@ -179,9 +223,11 @@ def _from_arrow(pa: Any, file: Path, name: str, column: Any) -> np.ndarray:
         ):
             break
         lengths = pa.compute.list_value_length(array).to_numpy(zero_copy_only=False)
-        _refuse_unequal(file, name, lengths)
+        _refuse_unequal(file, name, lengths, a_row)
         shape.append(int(lengths[0]) if len(lengths) else 0)
         array = array.flatten()
+    if types.is_null(array.type):  # of no row, so that its writer knew no type
+        return np.empty(shape, np.void)
     return array.to_numpy(zero_copy_only=False).reshape(shape)
 
 
@@ -200,14 +246,17 @@ def _write_parquet(file: Path, columns: Mapping[str, np.ndarray]) -> None:
 
 
 def _read_tfrecord(file: Path, names: Sequence[str]) -> Columns:
+    """The columns of a file; none if it has no record, since what it lacks cannot be seen then."""
     try:
-        kinds = _kinds_of_first(file)
+        records = read_records([file])
+        kinds = _kinds_of_first(records)
+        if kinds is None:
+            return {}
         _refuse_unknown(file, names, sorted(kinds))
         lists = {
             name: tf.io.RaggedFeature(kinds[name], row_splits_dtype=tf.int64) for name in names
         }
-        dataset = tf.data.TFRecordDataset(str(file)).batch(_RECORDS_A_BATCH)
-        batches = [tf.io.parse_example(records, lists) for records in dataset]
+        parts = [tf.io.parse_example(some, lists) for some in records.batch(_RECORDS_A_BATCH)]
     except (tf.errors.DataLossError, tf.errors.InvalidArgumentError, DecodeError) as error:
         raise ValueError(
             "A .tfrecord file must be whole, each record a tf.train.Example with features of the "
@@ -215,19 +264,19 @@ def _read_tfrecord(file: Path, names: Sequence[str]) -> Columns:
         ) from error
     columns = {}
     for name in names:
-        lengths = np.concatenate([batch[name].row_lengths().numpy() for batch in batches])
+        lengths = np.concatenate([part[name].row_lengths().numpy() for part in parts])
         _refuse_unequal(file, name, lengths)
-        values = np.concatenate([batch[name].flat_values.numpy() for batch in batches])
+        values = np.concatenate([part[name].flat_values.numpy() for part in parts])
         columns[name] = values if lengths[0] == 1 else values.reshape(len(lengths), -1)
     return columns
 
 
-def _kinds_of_first(file: Path) -> dict[str, tf.DType]:
+def _kinds_of_first(records: tf.data.Dataset) -> dict[str, tf.DType] | None:
     """The features of the first record, and what they hold."""
-    records = [record.numpy() for record in tf.data.TFRecordDataset(str(file)).take(1)]
-    if not records:
-        raise ValueError(f"A table must have a row. Received: {str(file)!r}, which is empty.")
-    features = tf.train.Example.FromString(records[0]).features.feature
+    first = next(records.take(1).as_numpy_iterator(), None)
+    if first is None:
+        return None
+    features = tf.train.Example.FromString(first).features.feature
     kinds = {name: feature.WhichOneof("kind") for name, feature in features.items()}
     dtypes = {"int64_list": tf.int64, "float_list": tf.float32, "bytes_list": tf.string}
     return {name: dtypes[kind] for name, kind in kinds.items() if kind}

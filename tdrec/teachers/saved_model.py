@@ -7,7 +7,6 @@ its one endpoint is enough, hand it to `tdrec.Predictor` or `tdrec.ModelSplit` a
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -16,7 +15,7 @@ import tensorflow as tf
 from tdrec.distill.backend import require_tensorflow
 from tdrec.distill.model_split import ModelSplit, Trace, shapes_of
 from tdrec.distill.predictor import Predictor
-from tdrec.runtime.files import replacing
+from tdrec.runtime.files import replacing, user_path
 
 ROOMS = ("lower", "middle", "head")
 
@@ -143,7 +142,7 @@ def save_split(split: ModelSplit, path: str | os.PathLike[str], x: Any) -> None:
     Example:
         >>> save_split(teacher_split, "teacher", teacher.input)
     """
-    path = Path(path)
+    path = user_path(path)
     if path.exists():
         raise FileExistsError(
             f"A SavedModel is written to a new folder. Received: {str(path)!r}, which exists. "
@@ -186,8 +185,8 @@ class _SavedModel(keras.Layer):
             "A teacher from a SavedModel",
             "store there what it says of the rows, and learn from that: tdrec.StoredTargets",
         )
-        path = str(path)
-        if not Path(path).exists():
+        path = str(user_path(path))
+        if not os.path.exists(path):
             raise FileNotFoundError(
                 f"A teacher is loaded from the folder of a SavedModel. Received: {path!r}, where "
                 "there is nothing. Write one with tdrec.save_split or model.export."

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -190,3 +191,19 @@ def test_real_titles_and_unseen_rows(movielens):
     assert np.mean(features["user"] == 0) == pytest.approx(holdout.cold_share)
     assert np.mean(features["movie"] == 0) == pytest.approx(holdout.unseen_movie_share)
     assert (features["genres"].sum(axis=1) >= 1).all()
+
+
+def test_words_of_any_script(make_ratings, movies):
+    titles = ("Сталкер, Фильм (1979)", "Фильм 《千と千尋》", "千と千尋 – Été", "CAFÉ été’s")
+    ratings = make_ratings(TRAIN, movies=replace(movies, titles=titles))
+    encoder = FeatureEncoder.fit(ratings)
+    assert encoder.words.to_list() == ["фильм", "千と千尋"]
+    rated = [movies.ids.tolist().index(movie) for _, movie, _, _ in TRAIN]
+    shown = {0: [1, 0], 1: [1, 2], 2: [2, 0]}
+    assert encoder.encode(ratings)["title"][:, :2].tolist() == [shown[row] for row in rated]
+
+
+def test_accents_cut_words_as_ever(make_ratings, movies):
+    titles = ("Café Été", "CAFÉ", "caf ETE", "x")
+    encoder = FeatureEncoder.fit(make_ratings(TRAIN, movies=replace(movies, titles=titles)))
+    assert encoder.words.to_list() == ["caf"]

@@ -8,7 +8,11 @@ import tensorflow as tf
 
 from small_images import SIZE, pictures, write
 from tdrec.data import DataError
-from tdrec.data.images import evaluation_batches, load_images, training_batches
+from tdrec.data.images import (
+    evaluation_batches,
+    load_images,
+    training_batches,
+)
 from tdrec.data.movielens_tfds import missing_packages
 
 CIFAR = Path(os.environ.get("TDREC_DATA") or "nowhere").resolve().parents[1] / "cifar10"

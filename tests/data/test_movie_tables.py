@@ -1,3 +1,6 @@
+import csv
+
+import pandas as pd
 import pytest
 
 from tdrec.data import DataError
@@ -50,6 +53,62 @@ def test_a_utf8_mark_and_windows_line_ends_do_no_harm():
 def test_a_title_with_a_next_line_character_is_one_line():
     movies = read_1m_movies(reader({"movies.dat": b"1::A\x85B::War\n"}))
     assert movies.titles == ("A\x85B",)
+
+
+TITLES = (
+    'Kite, The "Blue" Café (1990)',
+    '"Door"',
+    'The "Gate"',
+    "Face\\Off, The",
+    'A "B\\C"',
+    "Сталкер (1979)",
+    "千と千尋の神隠し",
+    "Été",
+)
+
+
+@pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC])
+@pytest.mark.parametrize("dialect", [{"doublequote": False, "escapechar": "\\"}, {}])
+@pytest.mark.parametrize("titles", [TITLES, TITLES[:1], TITLES[1:2], TITLES[2:3], TITLES[3:]])
+def test_csv_whose_quotes_are_doubled_or_escaped(quoting, dialect, titles):
+    frame = pd.DataFrame({"movieId": range(1, len(titles) + 1), "title": titles, "genres": "War"})
+    text = frame.to_csv(index=False, quoting=quoting, **dialect)
+    assert read_csv_movies(reader({"movies.csv": text.encode()})).titles == titles
+
+
+@pytest.mark.parametrize(
+    ("line", "title"),
+    [
+        (r'1,"Kite \"Blue\", The",War', 'Kite "Blue", The'),
+        (r'1,"Kite \"Blue\"",War', 'Kite "Blue"'),
+        (r'1,"\"Blue\" Kite, The",War', '"Blue" Kite, The'),
+        (r"1,Kite \"Blue\",War", 'Kite "Blue"'),
+        (r'1,"Kite \ Blue, The",War', r"Kite \ Blue, The"),
+        (r'1,"Kite, C:\",War', "Kite, C:\\"),
+        (r"1,Kite \ Blue,War", r"Kite \ Blue"),
+    ],
+)
+def test_backslashes_in_titles(line, title):
+    text = f"movieId,title,genres\n{line}\n2,Door,War\n"
+    assert read_csv_movies(reader({"movies.csv": text})).titles == (title, "Door")
+
+
+def test_faults_of_a_file_with_escaped_quotes_are_named_as_ever():
+    start = 'movieId,title,genres\n1,"Kite \\"Blue\\", The",War\n'
+    for line, message in (
+        ("x,Door,War", "line 3: the movie id"),
+        ("2,Door", "line . a line has 3"),
+    ):
+        with pytest.raises(DataError, match=message.replace("line .", "line [23]:")):
+            read_csv_movies(reader({"movies.csv": f"{start}{line}\n"}))
+
+
+def test_a_quote_that_is_never_closed():
+    text = "movieId,title,genres\n" + '1,"Kite,War\n' + "2,Door,War\n" * 20_000
+    with pytest.raises(
+        DataError, match=r"movies\.csv, line \d+, must be readable as csv.*not closed"
+    ):
+        read_csv_movies(reader({"movies.csv": text}))
 
 
 @pytest.mark.parametrize(

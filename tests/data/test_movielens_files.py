@@ -141,6 +141,64 @@ def test_faults_inside_the_files_reach_the_caller(files_100k):
         load_files(files_100k(u_item="1|A|||x|0|1|0\n".encode("utf-16")))
 
 
+# Files as others write them
+
+
+def test_10m(tmp_path, rows_of):
+    folder = tmp_path / "ml-10M100K"
+    folder.mkdir()
+    (folder / "ratings.dat").write_bytes(
+        b"1::122::5::838985046\n1::185::4.5::838983525\n2::9::0.5::3\n"
+    )
+    (folder / "movies.dat").write_text(
+        "122::Boomerang (1992)::Comedy|Romance\n"
+        "185::Été: Ciel (1988)::(no genres listed)\n9::Кот::\n",
+        encoding="utf-8",
+    )
+    (folder / "tags.dat").write_bytes(b"1::122::a::b \xff::1\n")
+    ratings = load_files(folder)
+    expected = [(1, 122, 5, 838985046), (1, 185, 4.5, 838983525), (2, 9, 0.5, 3)]
+    assert rows_of(ratings) == expected
+    assert (ratings.name, ratings.scale) == ("movielens-10m", (0.5, 5.0))
+    assert ratings.movies.titles == ("Boomerang (1992)", "Été: Ciel (1988)", "Кот")
+    assert ratings.genre_counts() == {"Comedy": 1, "Romance": 1}
+    assert [note.split(" of ")[0] for note in ratings.warnings] == ["NO GENRE: 2"]
+    for line, fault in (("1::9::5.5::3", "to 5, not 5.5"), ("1::9::0::3", "to 5, not 0")):
+        (folder / "ratings.dat").write_text(f"1::122::4.5::838985046\n{line}\n")
+        with pytest.raises(
+            DataError, match=rf"ratings\.dat, line 2: .*{fault}. Received: '{line}'"
+        ):
+            load_files(folder)
+
+
+@pytest.mark.parametrize("kind", ["files_100k", "files_1m", "files_csv"])
+def test_files_two_folders_deep(kind, request, tmp_path):
+    folder = request.getfixturevalue(kind)()
+    expected = load_files(folder)
+    path = zipped(folder, tmp_path / "a.zip", f"data/{folder.name}/")
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("data/notes.txt", b"x")
+        archive.writestr("__MACOSX/data/._ratings.dat", b"junk")
+    (tmp_path / "above" / "data").mkdir(parents=True)
+    shutil.copytree(folder, tmp_path / "above" / "data" / folder.name)
+    for place in (path, tmp_path / "above"):
+        found = load_files(place)
+        assert (found.fingerprint, found.name) == (expected.fingerprint, expected.name)
+
+
+def test_the_first_level_that_has_files_counts(files_1m, files_csv, tmp_path):
+    folder = files_1m()
+    shutil.copytree(files_csv(), folder / "old" / "copy")
+    shutil.rmtree(tmp_path / "ml-tiny")
+    assert load_files(tmp_path).name == "movielens-1m"
+    shutil.copytree(folder / "old", folder / "older")
+    (folder / "ratings.dat").unlink()
+    with pytest.raises(
+        DataError, match=r"Received: old/copy/ratings\.csv, older/copy/ratings\.csv"
+    ):
+        load_files(folder)
+
+
 def test_movielens_100k(movielens):
     assert len(movielens) == 100_000
     assert movielens.warnings == ()

@@ -1,6 +1,6 @@
 """Trains distillers on one device or on two, and prints what came of it: run by test_replicas.py.
 
-    python tests/distill/replicas.py DEVICES [CASE ...]
+python tests/distill/replicas.py DEVICES [CASE ...]
 """
 
 import json
@@ -30,7 +30,9 @@ def strategy():
     if JAX:
         import jax
 
-        keras.distribution.set_distribution(keras.distribution.DataParallel(devices=jax.devices("cpu")))
+        keras.distribution.set_distribution(
+            keras.distribution.DataParallel(devices=jax.devices("cpu"))
+        )
         return tf.distribute.get_strategy()
     if DEVICES == 1:
         return tf.distribute.get_strategy()
@@ -74,7 +76,9 @@ def case(name, used):
     keras.utils.set_random_seed(1)
     with used.scope():
         distiller = tdrec.Distiller(
-            split(4, 8, 8, "student"), split(8, 16, 8, "teacher"), METHODS.get(name, METHODS["td"])()
+            split(4, 8, 8, "student"),
+            split(8, 16, 8, "teacher"),
+            METHODS.get(name, METHODS["td"])(),
         )
         averaging = keras.optimizers.Adam(0.01, use_ema=True)
         optimizer = averaging if name == "averages" else keras.optimizers.SGD(0.01)

@@ -1,4 +1,5 @@
 import json
+import re
 
 import numpy as np
 import pytest
@@ -165,3 +166,100 @@ def test_a_file_that_is_not_there(tmp_path):
     for path in (tmp_path / "none.npz", tmp_path / "none"):
         with pytest.raises(FileNotFoundError):
             load_vit(path)
+
+
+# Files as others write them
+
+
+def drop(folder, *keys, **changes):
+    config = json.loads((folder / "config.json").read_text())
+    kept = {key: value for key, value in {**config, **changes}.items() if key not in keys}
+    (folder / "config.json").write_text(json.dumps(kept))
+    return folder
+
+
+def test_lists_keys_that_are_missing_and_the_file_itself(folder):
+    drop(
+        folder, "model_type", "layer_norm_eps", "hidden_act", image_size=[12, 12], patch_size=[4, 4]
+    )
+    model = load_vit(folder / "model.safetensors", num_classes=2)
+    states, _ = hidden_states(npz_weights(), IMAGES, epsilon=1e-12, approximate_gelu=False)
+    for mine, its in zip(states_of(model, IMAGES), states, strict=True):
+        np.testing.assert_allclose(mine, its, atol=1e-4, rtol=1e-4)
+    drop(folder, "intermediate_size")
+    with pytest.raises(
+        CheckpointError, match=r"shape \(8, 3072\).* no model_type, intermediate_size"
+    ):
+        load_vit(folder, num_classes=2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"image_size": [12, 8]}, "image_size"),
+        ({"image_size": 16}, "image_size"),  # whose positions would be 17
+        ({"image_size": 13}, "image_size"),
+        ({"num_attention_heads": 3}, "hidden_size"),
+        ({"num_hidden_layers": 2}, "num_hidden_layers"),
+        ({"num_channels": 1}, "num_channels"),
+        ({"hidden_act": ["gelu"]}, "hidden_act"),
+        ({"hidden_size": None}, "hidden_size"),
+    ],
+)
+def test_a_key_that_does_not_fit_is_named(folder, changes, key):
+    with pytest.raises(CheckpointError, match=f"config.json must .*{key}"):
+        load_vit(drop(folder, **changes), num_classes=2)
+
+
+def test_queries_keys_and_values_without_biases(folder):
+    from safetensors.numpy import load_file, save_file
+
+    weights = load_file(folder / "model.safetensors")
+    gone = [n for n in weights if n.endswith("bias") and ".attention.attention." in n]
+    assert len(gone) == 9
+    save_file({n: w for n, w in weights.items() if n not in gone}, folder / "model.safetensors")
+    model = load_vit(drop(folder, qkv_bias=False), num_classes=2)
+    none = ("query/bias", "key/bias", "value/bias")
+    zeroed = {n: 0 * w if n.endswith(none) else w for n, w in npz_weights().items()}
+    for mine, its in zip(states_of(model, IMAGES), hidden_states(zeroed, IMAGES)[0], strict=True):
+        np.testing.assert_allclose(mine, its, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("form", ["npz", "folder"])
+def test_a_weight_of_other_axes_or_that_is_not_finite_is_named(form, npz, folder):
+    from safetensors.numpy import load_file, save_file
+
+    file = npz if form == "npz" else folder / "model.safetensors"
+    weights = dict(np.load(npz)) if form == "npz" else load_file(file)
+    for name, values in weights.items():
+        if name.startswith("head") or re.search(r"(block_|layer\.)[12]", name):
+            continue
+        for changed in (values[None], np.full_like(values, np.nan)):
+            all_of_them = {**weights, name: changed}
+            np.savez(npz, **all_of_them) if form == "npz" else save_file(all_of_them, file)
+            with pytest.raises(CheckpointError, match=f"{file.name} must .*'{name}'"):
+                load_vit(file, num_classes=2)
+
+
+def test_positions_of_no_square(npz):
+    weights = npz_weights()
+    weights["Transformer/posembed_input/pos_embedding"] = np.zeros((1, 9, 8), np.float32)
+    np.savez(npz, **weights)
+    with pytest.raises(CheckpointError, match="a square of patches. Received: .* for 9 tokens"):
+        load_vit(npz)
+
+
+def test_parts_that_transformers_wrote(tmp_path):
+    torch = pytest.importorskip("torch", reason="needs PyTorch: pip install 'tdrec[parity]'")
+    transformers = pytest.importorskip("transformers", reason="pip install 'tdrec[parity]'")
+    torch.manual_seed(0)
+    config = transformers.ViTConfig(
+        hidden_size=8, num_hidden_layers=2, num_attention_heads=2, intermediate_size=10,
+        image_size=12, patch_size=4, num_labels=3, layer_norm_eps=1e-3,
+    )  # fmt: skip
+    theirs = transformers.ViTForImageClassification(config).eval()
+    theirs.save_pretrained(tmp_path, max_shard_size="2KB")
+    assert len(list(tmp_path.glob("model-*.safetensors"))) > 1
+    with torch.no_grad():
+        logits = theirs(torch.tensor(IMAGES.transpose(0, 3, 1, 2))).logits
+    np.testing.assert_allclose(load_vit(tmp_path)(IMAGES), logits, atol=1e-5)

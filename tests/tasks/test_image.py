@@ -1,6 +1,7 @@
 """Tests of image tasks: plain data, which know what of the teacher's is theirs."""
 
 import hashlib
+import json
 import pickle
 from dataclasses import replace
 from pathlib import Path
@@ -92,6 +93,11 @@ def test_a_checkpoints_hash_is_of_its_weights(tmp_path):
     folder = write_folder(tmp_path / "vit", npz_weights())
     weights = (folder / "model.safetensors").read_bytes()
     assert checkpoint_hash(str(folder)) == hashlib.sha256(weights).hexdigest()
+    (folder / "model.safetensors").rename(folder / "model-2.safetensors")
+    (folder / "model-1.safetensors").write_bytes(b"part")
+    places = {"a": "model-2.safetensors", "b": "model-1.safetensors"}
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": places}))
+    assert checkpoint_hash(folder) == hashlib.sha256(b"part" + weights).hexdigest()
 
 
 def test_it_is_small_plain_data(few):

@@ -1,6 +1,7 @@
 import sys
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -224,3 +225,100 @@ def test_without_pyarrow(tmp_path, monkeypatch):
         read_columns(tmp_path / "t.parquet", ["row"])
     write_columns(tmp_path / "t.tfrecord", {"row": np.arange(2)})
     assert read_columns(tmp_path / "t.tfrecord", ["row"])["row"].tolist() == [0, 1]
+
+
+# Files as others write them
+
+
+def test_sharded_and_compressed_records(tmp_path):
+    rows = np.arange(5)
+    write_columns(tmp_path / "t.tfrecord", {"row": rows, "state": np.stack([rows, rows / 4], 1)})
+    records = [bytes(r.numpy()) for r in tf.data.TFRecordDataset(str(tmp_path / "t.tfrecord"))]
+    (tmp_path / "t.tfrecord").unlink()
+    parts = [tmp_path / f"t.tfrecord-0000{i}-of-00003" for i in range(3)]
+    for part, some, kind in zip(
+        parts, (records[:3], [], records[3:]), ("", "GZIP", "GZIP"), strict=True
+    ):
+        with tf.io.TFRecordWriter(str(part), kind) as writer:
+            for record in some:
+                writer.write(record)
+    found = read_columns(tmp_path, ["row", "state"])
+    assert found["row"].tolist() == [0, 1, 2, 3, 4]
+    np.testing.assert_array_equal(found["state"], [[i, i / 4] for i in range(5)])
+    assert read_columns(parts[2], ["row"])["row"].tolist() == [3, 4]
+    with pytest.raises(
+        ValueError, match="must have a row. Received: '.*-00001-of-00003', which is"
+    ):
+        read_columns(parts[1], ["row"])
+
+
+def test_folders_of_hive(tmp_path):
+    frame = pd.DataFrame(
+        {"year": [2, 1, 2], "genre": ["War", "Sci Fi", "Été"], "score": [0.5, 1.5, 2.5]}
+    )
+    frame.to_parquet(tmp_path / "t", partition_cols=["year", "genre"])
+    found = read_columns(tmp_path / "t", ["genre", "score", "year"])
+    rows = sorted(zip(found["genre"], found["score"], found["year"], strict=True))
+    assert rows == [("Sci Fi", 1.5, 1), ("War", 0.5, 2), ("Été", 2.5, 2)]
+    assert sorted(read_columns(tmp_path / "t", ["score"])["score"]) == [0.5, 1.5, 2.5]
+    with pytest.raises(ValueError, match="Received: no 'user'; its columns are: 'score'"):
+        read_columns(tmp_path / "t", ["user", "genre"])
+
+
+def test_folders_of_hive_that_cannot_be_read(tmp_path):
+    frame = pd.DataFrame({"genre": ["War", None], "score": [0.5, 1.5]})
+    pq.write_to_dataset(pa.Table.from_pandas(frame), tmp_path / "t", partition_cols=["genre"])
+    with pytest.raises(ValueError, match="'genre' in '.*DEFAULT.*' must have no empty entries"):
+        read_columns(tmp_path / "t", ["genre"])
+    (tmp_path / "clash" / "genre=War").mkdir(parents=True)
+    pq.write_table(pa.table({"genre": [1]}), tmp_path / "clash" / "genre=War" / "a.parquet")
+    with pytest.raises(
+        ValueError, match="columns have other names. .*genre has incompatible types"
+    ):
+        read_columns(tmp_path / "clash", ["genre"])
+
+
+def test_parts_without_rows_are_passed_over(tmp_path):
+    full = pd.DataFrame({"user": ["a", "b"], "state": [[1.0, 2.0], [3.0, 4.0]], "x": [1, 2]})
+    full.to_parquet(tmp_path / "part-1.parquet")
+    full[:0].to_parquet(tmp_path / "part-0.parquet")  # pandas knows no type of strings and lists
+    typed = pa.Table.from_pandas(full, preserve_index=False).schema.empty_table()
+    pq.write_table(typed, tmp_path / "part-2.parquet")
+    found = read_columns(tmp_path, ["user", "state", "x"])
+    assert found["user"].tolist() == ["a", "b"]
+    assert found["state"].tolist() == [[1.0, 2.0], [3.0, 4.0]]
+    assert found["x"].dtype == "int64"
+    (tmp_path / "part-1.parquet").unlink()
+    with pytest.raises(
+        ValueError, match="must have a row. Received: '.*', which is empty. Write it"
+    ):
+        read_columns(tmp_path, ["user", "state", "x"])
+
+
+@pytest.mark.parametrize(
+    ("other", "rule"),
+    [
+        ({"x": [0.5]}, "part-0.parquet' must have the columns .* Received: no 'user'"),
+        (
+            {"user": [1], "x": [0.5]},
+            "'user' must be of one kind .* (strings|numbers) in '.*' and (strings|numbers) in '",
+        ),
+        ({"user": ["a"], "x": [[0.5]]}, r"'x' must be equally long .* shapes \[\((1,)?\), \("),
+    ],
+)
+@pytest.mark.parametrize("rows", [0, 1])
+def test_a_part_of_another_table_is_refused_even_without_rows(tmp_path, other, rule, rows):
+    pq.write_table(pa.table(other)[:rows], tmp_path / "part-0.parquet")
+    table = pa.table({"user": ["a", "b"], "x": [0.5, 1.5]})
+    pq.write_table(table, tmp_path / "part-1.parquet")
+    with pytest.raises(ValueError, match=rule):
+        read_columns(tmp_path, ["user", "x"])
+
+
+def test_a_ragged_list_within_lists_is_found_in_its_row(tmp_path):
+    nested = [[[1.0], [2.0]], [[3.0], [4.0]], [[5.0], [6.0, 7.0]]]
+    pq.write_table(pa.table({"state": nested}), tmp_path / "t.parquet")
+    with pytest.raises(
+        ValueError, match="'state' in '.*t.parquet' .* first of them is row 2, of 2"
+    ):
+        read_columns(tmp_path / "t.parquet", ["state"])
