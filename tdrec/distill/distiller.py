@@ -128,7 +128,7 @@ class Distiller(TrainingStep):
         self.teaching = Teaching(student, None, method)
         self._saved_teacher: TeacherReference | None = None
         if teacher is not None:
-            self.teacher = teacher
+            self.teacher = as_split("teacher", teacher)
         path = teacher_path
         self.teacher_path = None if path is None else check_path(self.teacher, path)
         # The splits are views, which Keras does not track: the student's layers are listed here
@@ -427,7 +427,7 @@ class Distiller(TrainingStep):
         """
         self._replacing(super().save_weights, user_path(filepath), overwrite, **kwargs)
 
-    def _replacing(self, save: Callable[..., Any], path: Path, overwrite: bool, **kw: Any) -> None:
+    def _replacing(self, save: Callable[..., Any], path: Any, overwrite: bool, **kw: Any) -> None:
         if not (overwrite and path.parent.is_dir()):
             save(path, overwrite=overwrite, **kw)
         else:
