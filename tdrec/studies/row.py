@@ -15,7 +15,7 @@ VERSION = 2
 REFERENCES = ("bias", "teacher")
 """Methods of rows that stand for no student: what is evaluated once, without a seed."""
 
-_STRICT = ConfigDict(strict=True, extra="forbid", arbitrary_types_allowed=True)
+_STRICT = ConfigDict(strict=True, extra="forbid")
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -156,3 +156,9 @@ def test_states_of_rank_3():
 def test_rounds_must_be_a_whole_number(meeting, rounds):
     with pytest.raises(ValueError, match="`rounds` must be an integer of at least 0. Received: "):
         communicate(meeting.state, **meeting.parts, rounds=rounds)
+
+
+def test_the_parts_are_given_by_name(meeting):
+    # Both sides have parts of one kind, which would be exchanged without a word.
+    with pytest.raises(TypeError, match="positional argument"):
+        communicate(meeting.state, *meeting.parts.values(), rounds=1)

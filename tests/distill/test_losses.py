@@ -27,7 +27,7 @@ def too_flat(x):
 
 
 @pytest.mark.parametrize("name", ["l2", "cosine", "pearson"])
-@pytest.mark.parametrize("shape", [(6, 5), (2, 3, 4), (7,)])
+@pytest.mark.parametrize("shape", [(6, 5), (2, 3, 4), (7,), (2, 300)])
 def test_distance_equals_numpy(name, shape):
     rng = np.random.default_rng(1)
     a = rng.normal(size=shape).astype("float32")
@@ -39,9 +39,12 @@ def test_distance_equals_numpy(name, shape):
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 4.0])
 @pytest.mark.parametrize("name", ["kl", "binary_kl"])
-def test_logit_divergence_equals_numpy(name, temperature):
-    result = getattr(losses, name)(3 * A, 3 * B, temperature)
-    expected = getattr(reference, name)(3 * A, 3 * B, temperature)
+@pytest.mark.parametrize("shape", [(6, 5), (2, 3, 5), (5,)])
+def test_logit_divergence_equals_numpy(name, shape, temperature):
+    a, b = 3 * np.resize(A, shape), 3 * np.resize(B, shape)
+    result = getattr(losses, name)(a, b, temperature)
+    assert result.shape == shape[:-1]
+    expected = getattr(reference, name)(a, b, temperature)
     np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-6)
 
 
@@ -90,6 +93,17 @@ def test_half_precision_is_computed_in_float32(name, dtype):
     assert keras.backend.standardize_dtype(result.dtype) == "float32"
     expected = getattr(reference, name)(exact_a, exact_b)
     np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["l2", "cosine", "pearson", "kl", "binary_kl"])
+def test_a_default_float_of_half_precision_is_not_computed_in(name):
+    keras.config.set_floatx("float16")
+    try:
+        result = getattr(losses, name)(A, B)
+    finally:
+        keras.config.set_floatx("float32")
+    assert keras.backend.standardize_dtype(result.dtype) == "float32"
+    np.testing.assert_allclose(result, getattr(reference, name)(A, B), rtol=1e-5, atol=1e-6)
 
 
 @laws
@@ -149,6 +163,12 @@ def test_zero_and_constant_vectors_are_at_distance_1():
     np.testing.assert_allclose(losses.pearson(np.ones((6, 5), "float32"), A), np.ones(6), atol=1e-5)
 
 
+def test_the_angle_of_vectors_fades_with_their_length():
+    short = np.array([[0.06, 0.08], [0.006, 0.008]], "float32")
+    expected = [1 - 1e-2 / np.sqrt(1e-4 + 1e-8), 1 - 1e-4 / np.sqrt(1e-8 + 1e-8)]
+    np.testing.assert_allclose(losses.cosine(short, short), expected, rtol=1e-4, atol=1e-6)
+
+
 @laws
 @given(arrays("float32", (4, 3), elements=values), arrays("float32", 4, elements=values))
 def test_weighted_mean_divides_by_the_number_of_values(v, w):
@@ -172,19 +192,28 @@ def test_mean_weighs_tokens():
     np.testing.assert_allclose(losses.mean(values[..., 0], weight), values[0, :2, 0].sum() / 6 + 2)
 
 
-@pytest.mark.parametrize("shape", [(2, 4), (3,), (2, 3, 1)])
+def test_mean_weighs_each_of_many_values_and_of_one_token():
+    values = np.arange(300.0)
+    np.testing.assert_allclose(losses.mean(values, values + 1), values @ (values + 1) / 300)
+    tokens = np.arange(6.0).reshape(2, 1, 3)
+    np.testing.assert_allclose(losses.mean(tokens, tokens), (tokens**2).sum() / 6)
+
+
+@pytest.mark.parametrize("shape", [(2, 4), (2, 2), (2, 0), (3,), (1,), (2, 3, 1)])
 def test_mean_refuses_weights_of_other_axes(shape):
     with pytest.raises(ValueError, match=rf"Received: weights of shape {re.escape(str(shape))}"):
         losses.mean(np.ones((2, 3)), np.ones(shape))
 
 
-@pytest.mark.parametrize("shape", [(6, 1), (1, 5), (5,), (6, 5, 1)])
+@pytest.mark.parametrize("shape", [(6, 1), (1, 5), (5,), (6,), (6, 5, 1)])
 @pytest.mark.parametrize("name", ["l2", "cosine", "pearson", "kl", "binary_kl"])
 def test_nothing_is_broadcast(name, shape):
     with pytest.raises(ValueError, match="never broadcasts") as error:
         getattr(losses, name)(A, np.zeros(shape, "float32"))
     assert f"Received: shapes (6, 5) and {shape}" in str(error.value)
     assert "Project one of them" in str(error.value)
+    with pytest.raises(ValueError, match="never broadcasts"):
+        getattr(losses, name)(np.zeros(shape, "float32"), A)
 
 
 def test_unknown_batch_size_is_no_mismatch():
@@ -220,3 +249,9 @@ def test_unknown_names_list_the_valid_ones():
 )
 def test_logit_loss_by_task(task, expected):
     np.testing.assert_allclose(losses.logit_loss(A, B, task, 2.0), expected, rtol=1e-5)
+
+
+def test_logit_loss_is_of_ratings_and_of_temperature_1_unless_it_is_said():
+    np.testing.assert_allclose(losses.logit_loss(A, B), reference.l2(A, B), rtol=1e-5)
+    for task, expected in (("binary", reference.binary_kl), ("classes", reference.kl)):
+        np.testing.assert_allclose(losses.logit_loss(A, B, task), expected(A, B), rtol=1e-5)

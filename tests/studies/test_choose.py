@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from small_scores import RECALL, accuracies, scores, simulate
+from tdrec.studies import comparison
 from tdrec.studies.comparison import choose
 from tdrec.studies.metric import ACCURACY, RMSE
 
@@ -18,9 +19,12 @@ def candidates(generator, count, users=30):
     return {f"{i}": scores(each[:, None], rows) for i, each in enumerate(sums)}
 
 
-def test_the_choice_agrees_with_resampling_by_index():
+@pytest.mark.parametrize(("resamples", "level"), [(2000, 0.95), (1, 0.0)])
+def test_the_choice_agrees_with_resampling_by_index(resamples, level, monkeypatch):
+    monkeypatch.setattr(comparison, "RESAMPLES", resamples)
+    monkeypatch.setattr(comparison, "LEVEL", level)
     generator, taken = np.random.default_rng(1), set()
-    drawn = np.random.default_rng(0).integers(30, size=(2000, 30))
+    drawn = np.random.default_rng(0).integers(30, size=(resamples, 30))
     for count in (2, 3, 6) * 20:
         known = candidates(generator, count)
         best = min(known, key=lambda name: known[name].mean)
@@ -28,10 +32,10 @@ def test_the_choice_agrees_with_resampling_by_index():
             name: np.sqrt(each.sums[:, 0][drawn].sum(1) / each.rows[drawn].sum(1))
             for name, each in known.items()
         }
-        # 5% over the others and both sides
-        high = np.percentile(resampled[best] - resampled["0"], 100 - 5 / (count - 1) / 2)
-        assert choose(known, "0", RMSE) == (best if high < 0 else "0")
-        taken.add((best == "0", bool(high < 0)))
+        # 5%, at the usual level, over the others and both sides
+        high = np.quantile(resampled[best] - resampled["1"], 1 - (1 - level) / (count - 1) / 2)
+        assert choose(known, "1", RMSE) == (best if high < 0 else "1")
+        taken.add((best == "1", bool(high < 0)))
     assert taken == {(True, False), (False, False), (False, True)}
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from small_scores import RECALL, accuracies, close, parts, scores, simulate
+from tdrec.studies import comparison
 from tdrec.studies.comparison import Comparison, Estimate, Scores, compare
 from tdrec.studies.metric import ACCURACY, RMSE
 
@@ -65,6 +67,16 @@ def test_intervals_over_users_and_seeds_agree_with_a_slow_loop(few_resamples, fi
     percent = [100 * metric.sign * x / base for x in parts(expected)]
     assert close(found.improvement, Estimate(percent[0], *sorted(percent[1:])), 1e-8)
     assert (found.place, found.label, found.other, found.seeds) == ("Mean", "TD", "scratch", 3)
+
+
+def test_users_who_matter_alike_give_at_most_one_degree_of_freedom_less_than_they_are(
+    few_resamples,
+):
+    gains = np.array([0.1, -0.1, 0.1, -0.1, 0.1, -0.1])[:, None]
+    sums = 0.5 + gains + np.random.default_rng(0).normal(0, 0.001, (6, 2))
+    pair = scores(sums, np.ones(6, int), root=False), scores(0 * sums, np.ones(6, int), root=False)
+    expected = slow(lambda chosen, s: sums[chosen, s].mean(), list(range(6)), 2, few_resamples)
+    assert close(compare([pair], RECALL).difference, expected)
 
 
 @settings(max_examples=30, deadline=None)
@@ -131,6 +143,15 @@ def test_laws_of_a_difference(seed, users, seeds, metric):
     expected = Estimate(*(factor * x for x in parts(found.difference)))
     assert close(scaled.difference, expected)
     assert close(scaled.improvement, found.improvement, 1e-8)
+
+
+def test_what_was_compared_is_not_changed():
+    # what is computed of scores is kept by which they are
+    one, other = simulate(np.random.default_rng(0))
+    found = compare([(one, other)], RMSE)
+    for made, name in ((one, "values"), (found, "verdict"), (found.difference, "low")):
+        with pytest.raises(FrozenInstanceError):
+            setattr(made, name, None)
 
 
 def test_a_mean_over_tasks_of_the_same_users_and_seeds_is_no_surer_than_one_task():
@@ -221,6 +242,26 @@ def test_sides_that_cannot_be_compared_are_refused():
     assert compare([(negative, other)], RECALL).verdict == "worse"
     with pytest.raises(ValueError, match="must have ids, rows and sums. Received: scores without"):
         compare([(accuracies(0.7), accuracies(0.8))], RMSE)
-    tiny = [simulate(np.random.default_rng(0), users=2, first=2 * task) for task in range(9)]
-    with pytest.raises(ValueError, match="half of the resamples. Received: tasks of 2, 2"):
-        compare(tiny, RMSE)
+    for name in ("ids", "rows", "sums"):
+        with pytest.raises(ValueError, match="must have ids, rows and sums. Received: scores"):
+            compare([(replace(one, **{name: None}), other)], RMSE)
+    with pytest.raises(TypeError, match="positional arguments"):
+        compare([(one, other)], RMSE, "War")  # three names of one kind, so none without its own
+
+
+@pytest.mark.parametrize("resamples", [2000, 4, 1])
+def test_tasks_that_half_of_the_resamples_miss_are_refused(resamples, monkeypatch):
+    monkeypatch.setattr(comparison, "RESAMPLES", resamples)
+    pairs = [simulate(np.random.default_rng(0), users=2, first=2 * task) for task in range(7)]
+    refused = []
+    for tasks in range(1, 8):
+        drawn = np.random.default_rng(0).integers(2 * tasks, size=(resamples, 2 * tasks))
+        each_has_users = (drawn[:, :, None] // 2 == np.arange(tasks)).any(1).all(1)
+        refused.append(bool(each_has_users.mean() < 0.5))
+        if refused[-1]:
+            sizes = ", ".join(["2"] * tasks)
+            with pytest.raises(ValueError, match=f"half of the resamples.* tasks of {sizes} users"):
+                compare(pairs[:tasks], RMSE)
+        else:
+            assert compare(pairs[:tasks], RMSE).seeds == 3
+    assert set(refused) == {True, False}

@@ -74,6 +74,7 @@ def test_scores_are_read_from_rows():
     assert alone.seeds == (None,) and alone.sums is None
     recall = Scores.of([row(0, (2.0, 1.0), value=1 / 3, metric="recall")], RECALL)
     assert recall.mean == pytest.approx(1 / 3)
+    assert Scores.of([row(sums=(0.0, 0.0), value=0.0)], RMSE).mean == 0.0
 
 
 @pytest.mark.parametrize(
@@ -94,6 +95,10 @@ def test_scores_are_read_from_rows():
         ([row(), row(1, sums=(9.0,))], "of 2 sets of users"),
         ([row(sums=(-1.0, 10.0))], "under a root must be at least 0. Received: -1.0 for rmse"),
         ([row(value=1.001)], "give the row's rmse. Received: 1.000000 from units and 1.001000 as"),
+        (
+            [row(), row(1, value=1.001), row(2, (40.0, 50.0), value=math.sqrt(10))],
+            "Received: 1.000000 from units and 1.001000 as rmse of 'TD k=2' on 'War'",
+        ),
     ],
 )
 def test_rows_that_make_no_scores_are_refused(rows, message):
