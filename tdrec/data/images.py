@@ -234,8 +234,7 @@ def _load_folder(folder: Path, names: tuple[str, ...]) -> Images:
     labels: list[list[int]] = []
     for path in paths:
         with path.open("rb") as file:
-            while block := file.read(2**20):
-                digest.update(block)
+            hashlib.file_digest(file, lambda: digest)
         labels.append(_labels_of(path))
     known = set().union(*labels)
     names_file = folder / "classes.txt"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -85,15 +86,6 @@ _FORMATS = (
 )
 
 
-@dataclass(frozen=True)
-class _Place:
-    """A folder or zip: the names of its files down to one sub-folder, and a way to read one."""
-
-    path: Path
-    names: tuple[str, ...]
-    read: Callable[[str], bytes]
-
-
 def load_files(path: str | Path) -> Ratings:
     """Reads MovieLens from a folder or a zip.
 
@@ -114,12 +106,12 @@ def load_files(path: str | Path) -> Ratings:
         >>> ratings.scale
         (0.5, 5.0)
     """
-    place = _open(Path(path).expanduser())
-    layout, folder = _locate(place)
+    path = Path(path).expanduser()
+    layout, folder = _locate(path, _names(path))
     contents: dict[str, bytes] = {}
 
     def read(file: str) -> bytes:
-        contents[file] = place.read(folder + file)
+        contents[file] = _read(path, folder + file)
         return contents[file]
 
     movies = layout.read_movies(read)
@@ -131,12 +123,14 @@ def load_files(path: str | Path) -> Ratings:
         movie_ids=movies.ids,
     )
     columns = table.read(read(layout.ratings_file))
+    own = path.resolve()
+    label = folder.rstrip("/") or (own.name if own.is_dir() else own.stem)
     rows = {layout.ratings_file: columns.user_ids.size, layout.movie_files[0]: len(movies)}
     return assemble(
         columns,
         movies=movies,
         scale=layout.scale,
-        name=layout.name or "movielens-" + _label(place, folder).removeprefix("ml-"),
+        name=layout.name or f"movielens-{label.removeprefix('ml-')}",
         warnings=[
             _changed(file, contents[file], rows[file], original)
             for file, original in layout.originals.items()
@@ -146,56 +140,48 @@ def load_files(path: str | Path) -> Ratings:
     )
 
 
-def _open(path: Path) -> _Place:
+def _names(path: Path) -> list[str]:
+    """The files of a folder or zip, down to one sub-folder."""
+    if not path.exists():
+        raise DataError(f"The data must exist. Received: {path}, which does not. Give {ACCEPTED}.")
     if path.is_dir():
-        return _open_folder(path)
-    if path.exists():
-        return _open_zip(path)
-    raise DataError(f"The data must exist. Received: {path}, which does not. Give {ACCEPTED}.")
+        files = [*path.glob("*"), *path.glob("*/*")]
+        return sorted(file.relative_to(path).as_posix() for file in files if file.is_file())
+    with _sound(path), zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+    return sorted(
+        n for n in names if n.count("/") < 2 and not n.endswith("/") and "__MACOSX" not in n
+    )
 
 
-def _open_folder(path: Path) -> _Place:
-    def read(name: str) -> bytes:
-        try:
+def _read(path: Path, name: str) -> bytes:
+    with _sound(path, name):
+        if path.is_dir():
             return (path / name).read_bytes()
-        except OSError as error:
+        with zipfile.ZipFile(path) as archive:
+            return archive.read(name)
+
+
+@contextlib.contextmanager
+def _sound(path: Path, name: str = "") -> Iterator[None]:
+    """Says of an error what cannot be read."""
+    try:
+        yield
+    # An encrypted member is a RuntimeError, an unknown compression a NotImplementedError, which is
+    # one.
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
+        if path.is_dir():
             raise DataError(f"{path / name} must be readable. Received: {error}.") from error
-
-    files = [*path.glob("*"), *path.glob("*/*")]
-    names = sorted(file.relative_to(path).as_posix() for file in files if file.is_file())
-    return _Place(path, tuple(names), read)
-
-
-def _open_zip(path: Path) -> _Place:
-    def broken(error: Exception) -> DataError:
-        return DataError(
+        raise DataError(
             f"{path} must be a sound zip file. Received: {error}. "
             f"Download it again, or give {ACCEPTED}."
-        )
-
-    def read(name: str) -> bytes:
-        try:
-            with zipfile.ZipFile(path) as archive:
-                return archive.read(name)
-        # An encrypted member is a RuntimeError, an unknown compression a NotImplementedError, which
-        # is one.
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
-            raise broken(error) from error
-
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except (zipfile.BadZipFile, OSError) as error:
-        raise broken(error) from error
-    kept = [n for n in names if n.count("/") < 2 and not n.endswith("/") and "__MACOSX" not in n]
-    return _Place(path, tuple(sorted(kept)), read)
+        ) from error
 
 
-def _locate(place: _Place) -> tuple[_Format, str]:
+def _locate(path: Path, names: list[str]) -> tuple[_Format, str]:
     """Finds the format and the sub-folder ("" for the root, else "name/")."""
-    present = set(place.names)
-    folders = sorted({name.rpartition("/")[0] for name in present} | {""})
-    prefixes = ["", *(folder + "/" for folder in folders if folder)]
+    present = set(names)
+    prefixes = sorted({name[: name.rfind("/") + 1] for name in names})
     found = [
         (layout, prefix)
         for prefix in prefixes
@@ -203,28 +189,19 @@ def _locate(place: _Place) -> tuple[_Format, str]:
         if all(prefix + file in present for file in layout.files)
     ]
     at_root = [entry for entry in found if not entry[1]]
-    if len(at_root) == 1:
-        return at_root[0]
-    if len(found) == 1:
-        return found[0]
+    for fitting in (at_root, found):
+        if len(fitting) == 1:
+            return fitting[0]
     if found:
         places = ", ".join(prefix + layout.ratings_file for layout, prefix in found)
         raise DataError(
-            f"{place.path} must hold one data set. Received: {places}. "
-            "Give the folder of one of them."
+            f"{path} must hold one data set. Received: {places}. Give the folder of one of them."
         )
-    shown = ", ".join(place.names[:8]) + (", ..." if len(place.names) > 8 else "")
+    shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
     raise DataError(
-        f"{place.path} must be {ACCEPTED}, at the root or in one sub-folder. "
+        f"{path} must be {ACCEPTED}, at the root or in one sub-folder. "
         f"Received: {shown or 'no files'}. Give the right folder or zip."
     )
-
-
-def _label(place: _Place, folder: str) -> str:
-    if folder:
-        return folder.rstrip("/")
-    path = place.path.resolve()
-    return path.name if path.is_dir() else path.stem
 
 
 def _md5(data: bytes) -> str:
@@ -232,12 +209,9 @@ def _md5(data: bytes) -> str:
 
 
 def _changed(file: str, data: bytes, rows: int, original: _Original) -> str:
-    count = (
-        f"{rows:,} rows instead of {original.rows:,}"
-        if rows != original.rows
-        else f"{rows:,} rows, as expected"
-    )
+    expected = f" instead of {original.rows:,}" if rows != original.rows else ", as expected"
     return (
         f"CHANGED FILE: {file} is not the original of MovieLens 100K: md5 {_md5(data)} instead of "
-        f"{original.md5}, {count}. It was read as it is; figures may differ from published ones."
+        f"{original.md5}, {rows:,} rows{expected}. It was read as it is; figures may differ "
+        "from published ones."
     )

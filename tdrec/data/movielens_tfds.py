@@ -151,23 +151,20 @@ def _read(builder: Any) -> tuple[RatingColumns, Movies]:
     # records. Titles and genres come with every row; they are reduced to one entry for each movie.
     files = [str(path) for path in builder.info.splits["train"].filepaths]
     batches = tf.data.TFRecordDataset(files).batch(_BATCH).map(parse).prefetch(1)
-    columns: dict[str, list[NDArray[Any]]] = {}
+    columns: dict[str, list[NDArray[Any]]] = {
+        name: [] for name in ("user_id", "movie_id", "user_rating", "timestamp")
+    }
     titles: dict[int, str] = {}
     genres: dict[int, NDArray[Any]] = {}
     for batch in batches.as_numpy_iterator():
-        for name in ("user_id", "movie_id", "user_rating", "timestamp"):
-            columns.setdefault(name, []).append(batch[name])
+        for name, parts in columns.items():
+            parts.append(batch[name])
         for movie, row in zip(*np.unique(batch["movie_id"], return_index=True), strict=True):
             if int(movie) not in titles:
                 titles[int(movie)] = batch["movie_title"][row].decode("utf-8")
                 genres[int(movie)] = batch["movie_genres"][row]
-    joined = {name: np.concatenate(parts) for name, parts in columns.items()}
-    return (
-        RatingColumns(
-            joined["user_id"], joined["movie_id"], joined["user_rating"], joined["timestamp"]
-        ),
-        _catalogue(titles, genres, builder.info.features["movie_genres"].feature.names),
-    )
+    names = builder.info.features["movie_genres"].feature.names
+    return RatingColumns(*map(np.concatenate, columns.values())), _catalogue(titles, genres, names)
 
 
 def _catalogue(titles: dict[int, str], genres: dict[int, NDArray[Any]], names: list[str]) -> Movies:

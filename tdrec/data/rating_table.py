@@ -6,7 +6,7 @@ import csv
 import io
 import re
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ class RatingColumns(NamedTuple):
 
     user_ids: NDArray[np.int64]
     movie_ids: NDArray[np.int64]
-    values: NDArray[np.float64]
+    values: NDArray[Any]
     timestamps: NDArray[np.int64]
 
 
