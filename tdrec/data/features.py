@@ -255,13 +255,9 @@ class FeatureEncoder:
                 f"The JSON of an encoder has the fields {sorted(needed)}. Missing: {missing}. "
                 "Write the file again with `FeatureEncoder.to_json`."
             )
-        return cls(
-            users=Vocabulary.from_list(fields["users"]),
-            movies=Vocabulary.from_list(fields["movies"]),
-            words=Vocabulary.from_list(fields["words"]),
-            genre_names=tuple(fields["genre_names"]),
-            title_words=fields["title_words"],
-        )
+        kinds = ("users", "movies", "words")
+        users, movies, words = (Vocabulary.from_list(fields[kind]) for kind in kinds)
+        return cls(users, movies, words, tuple(fields["genre_names"]), fields["title_words"])
 
 
 def _words_of(title: str) -> Sequence[str]:

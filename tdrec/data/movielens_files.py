@@ -27,60 +27,37 @@ ACCEPTED = (
 
 
 @dataclass(frozen=True)
-class _Original:
-    """What is known of a file as GroupLens published it."""
-
-    md5: str
-    rows: int
-
-
-@dataclass(frozen=True)
 class _Format:
     """One of the three ways in which MovieLens is written."""
 
-    ratings_file: str
+    ratings: RatingTable
     movie_files: tuple[str, ...]
-    separator: str
-    has_header: bool
-    scale: tuple[float, float]
     read_movies: MovieReader
     name: str | None = None  # None: the name of the folder
-    originals: Mapping[str, _Original] = field(default_factory=dict)
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        return (self.ratings_file, *self.movie_files)
+    originals: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    """Of files as GroupLens published them the MD5, and how many rows there are."""
 
 
 _FORMATS = (
     _Format(
-        ratings_file="u.data",
+        RatingTable("u.data", "\t", has_header=False, scale=(1.0, 5.0)),
         movie_files=("u.item", "u.genre"),
-        separator="\t",
-        has_header=False,
-        scale=(1.0, 5.0),
         read_movies=read_100k_movies,
         name="movielens-100k",
         originals={
-            "u.data": _Original("6e47046882bad158b0efbb84cd5cb987", 100_000),
-            "u.item": _Original("c9e7f390115d79079537301d5204f3f7", 1_682),
+            "u.data": ("6e47046882bad158b0efbb84cd5cb987", 100_000),
+            "u.item": ("c9e7f390115d79079537301d5204f3f7", 1_682),
         },
     ),
     _Format(
-        ratings_file="ratings.dat",
+        RatingTable("ratings.dat", "::", has_header=False, scale=(1.0, 5.0)),
         movie_files=("movies.dat",),
-        separator="::",
-        has_header=False,
-        scale=(1.0, 5.0),
         read_movies=read_1m_movies,
         name="movielens-1m",
     ),
     _Format(
-        ratings_file="ratings.csv",
+        RatingTable("ratings.csv", ",", has_header=True, scale=(0.5, 5.0)),
         movie_files=("movies.csv",),
-        separator=",",
-        has_header=True,
-        scale=(0.5, 5.0),
         read_movies=read_csv_movies,
     ),
 )
@@ -115,28 +92,22 @@ def load_files(path: str | Path) -> Ratings:
         return contents[file]
 
     movies = layout.read_movies(read)
-    table = RatingTable(
-        file=layout.ratings_file,
-        separator=layout.separator,
-        has_header=layout.has_header,
-        scale=layout.scale,
-        movie_ids=movies.ids,
-    )
-    columns = table.read(read(layout.ratings_file))
+    table = layout.ratings
+    columns = table.read(read(table.file), movies.ids)
     own = path.resolve()
     label = folder.rstrip("/") or (own.name if own.is_dir() else own.stem)
-    rows = {layout.ratings_file: columns.user_ids.size, layout.movie_files[0]: len(movies)}
+    rows = {table.file: columns.user_ids.size, layout.movie_files[0]: len(movies)}
     return assemble(
         columns,
         movies=movies,
-        scale=layout.scale,
+        scale=table.scale,
         name=layout.name or f"movielens-{label.removeprefix('ml-')}",
         warnings=[
-            _changed(file, contents[file], rows[file], original)
+            _changed(file, contents[file], rows[file], *original)
             for file, original in layout.originals.items()
-            if _md5(contents[file]) != original.md5
+            if _md5(contents[file]) != original[0]
         ],
-        source=layout.ratings_file,
+        source=table.file,
     )
 
 
@@ -186,14 +157,14 @@ def _locate(path: Path, names: list[str]) -> tuple[_Format, str]:
         (layout, prefix)
         for prefix in prefixes
         for layout in _FORMATS
-        if all(prefix + file in present for file in layout.files)
+        if all(prefix + file in present for file in (layout.ratings.file, *layout.movie_files))
     ]
     at_root = [entry for entry in found if not entry[1]]
     for fitting in (at_root, found):
         if len(fitting) == 1:
             return fitting[0]
     if found:
-        places = ", ".join(prefix + layout.ratings_file for layout, prefix in found)
+        places = ", ".join(prefix + layout.ratings.file for layout, prefix in found)
         raise DataError(
             f"{path} must hold one data set. Received: {places}. Give the folder of one of them."
         )
@@ -208,10 +179,10 @@ def _md5(data: bytes) -> str:
     return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
-def _changed(file: str, data: bytes, rows: int, original: _Original) -> str:
-    expected = f" instead of {original.rows:,}" if rows != original.rows else ", as expected"
+def _changed(file: str, data: bytes, rows: int, md5: str, expected: int) -> str:
+    count = f" instead of {expected:,}" if rows != expected else ", as expected"
     return (
         f"CHANGED FILE: {file} is not the original of MovieLens 100K: md5 {_md5(data)} instead of "
-        f"{original.md5}, {rows:,} rows{expected}. It was read as it is; figures may differ "
+        f"{md5}, {rows:,} rows{count}. It was read as it is; figures may differ "
         "from published ones."
     )

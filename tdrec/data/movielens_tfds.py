@@ -107,10 +107,13 @@ def load_tfds(config: str = DEFAULT_CONFIG) -> Ratings:
                 f"TFDS could not download and prepare movielens/{config}. Received: {error}. "
                 "Try again, or give a MovieLens folder or zip."
             ) from error
+    if builder.info.file_format.value != "tfrecord":
+        raise DataError(
+            "The prepared TFDS data must be TFRecord files, the default of TFDS. "
+            f"Received: {builder.info.file_format.value}. Prepare them again without a file format."
+        )
     try:
         columns, movies = _read(builder)
-    except DataError:
-        raise
     except Exception as error:
         raise DataError(
             f"The TFDS data prepared in {data_folder() / 'movielens' / config} must be readable. "
@@ -130,11 +133,6 @@ def load_tfds(config: str = DEFAULT_CONFIG) -> Ratings:
 def _read(builder: Any) -> tuple[RatingColumns, Movies]:
     import tensorflow as tf
 
-    if builder.info.file_format.value != "tfrecord":
-        raise DataError(
-            "The prepared TFDS data must be TFRecord files, the default of TFDS. "
-            f"Received: {builder.info.file_format.value}. Prepare them again without a file format."
-        )
     features = dict.fromkeys(("user_id", "movie_id", "movie_title"), tf.string)
     features |= {"user_rating": tf.float32, "timestamp": tf.int64}
     layout = {name: tf.io.FixedLenFeature([], dtype) for name, dtype in features.items()}

@@ -58,8 +58,8 @@ class Movies:
             raise DataError(
                 f"Movie ids must be positive. Received: {ids.min()}. Number the movies from 1."
             )
-        if np.unique(ids).size != ids.size:
-            values, counts = np.unique(ids, return_counts=True)
+        values, counts = np.unique(ids, return_counts=True)
+        if values.size != ids.size:
             raise DataError(
                 f"Movie ids must be unique. Received: {values[counts > 1][0]} more than once. "
                 "Keep one entry for each movie."
