@@ -1,7 +1,7 @@
 """Labels of images, all of a data set or a few with labels of their own."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -88,9 +88,7 @@ class ImageTask(Task):
 
         return ImageSession(self.images(), cache, self.checkpoint)
 
-    @classmethod
-    def parts(cls, section: Any) -> Sequence[Any]:
-        return image_report.parts(section)
+    parts = staticmethod(image_report.parts)
 
 
 def checkpoint_hash(checkpoint: str | Path) -> str:
