@@ -136,27 +136,24 @@ def _read_npz(path: Path) -> _Read:
         "approximate_gelu": True,  # Flax's `gelu`
     }
 
-    def norm(prefix: str) -> list[NDArray[Any]]:
-        return [named(f"{prefix}/scale"), named(f"{prefix}/bias")]
-
-    def dense(prefix: str) -> list[NDArray[Any]]:
-        return [named(f"{prefix}/kernel"), named(f"{prefix}/bias")]
+    def layer(prefix: str, first: str = "kernel") -> list[NDArray[Any]]:
+        return [named(f"{prefix}/{first}"), named(f"{prefix}/bias")]
 
     weights = {
         "embedding": [named("cls"), kernel, named("embedding/bias"), positions[0]],
-        "norm": norm("Transformer/encoder_norm"),
+        "norm": layer("Transformer/encoder_norm", "scale"),
     }
     for i in range(len(blocks)):
         prefix = f"Transformer/encoderblock_{i}"
         weights[f"block {i}"] = [
-            *norm(f"{prefix}/LayerNorm_0"),
-            *(w for part in _ATTENTION for w in dense(f"{prefix}/{attention}/{part}")),
-            *norm(f"{prefix}/LayerNorm_2"),
-            *dense(f"{prefix}/MlpBlock_3/Dense_0"),
-            *dense(f"{prefix}/MlpBlock_3/Dense_1"),
+            *layer(f"{prefix}/LayerNorm_0", "scale"),
+            *(w for part in _ATTENTION for w in layer(f"{prefix}/{attention}/{part}")),
+            *layer(f"{prefix}/LayerNorm_2", "scale"),
+            *layer(f"{prefix}/MlpBlock_3/Dense_0"),
+            *layer(f"{prefix}/MlpBlock_3/Dense_1"),
         ]
     own = "head/kernel" in arrays and "pre_logits/kernel" not in arrays
-    return config, weights, dense("head") if own else None
+    return config, weights, layer("head") if own else None
 
 
 _ATTENTION = ("query", "key", "value", "out")
@@ -188,18 +185,15 @@ def _read_folder(path: Path) -> _Read:
         "approximate_gelu": _GELUS[config.get("hidden_act", "gelu")],
     }
 
-    def norm(prefix: str) -> list[NDArray[Any]]:
-        return [named(f"{prefix}.weight"), named(f"{prefix}.bias")]
-
-    def dense(prefix: str) -> list[NDArray[Any]]:
+    def layer(prefix: str) -> list[NDArray[Any]]:
         return [named(f"{prefix}.weight").T, named(f"{prefix}.bias")]
 
     def attention(prefix: str) -> Iterator[NDArray[Any]]:
         for part in _ATTENTION[:3]:
-            kernel, bias = dense(f"{prefix}.attention.{part}")
+            kernel, bias = layer(f"{prefix}.attention.{part}")
             yield kernel.reshape(width, heads, -1)
             yield bias.reshape(heads, -1)
-        kernel, bias = dense(f"{prefix}.output.dense")
+        kernel, bias = layer(f"{prefix}.output.dense")
         yield from (kernel.reshape(heads, -1, width), bias)
 
     embeddings = f"{root}embeddings"
@@ -210,18 +204,18 @@ def _read_folder(path: Path) -> _Read:
             named(f"{embeddings}.patch_embeddings.projection.bias"),
             named(f"{embeddings}.position_embeddings")[0],
         ],
-        "norm": norm(f"{root}layernorm"),
+        "norm": layer(f"{root}layernorm"),
     }
     for i in range(sizes["num_layers"]):
         prefix = f"{root}encoder.layer.{i}"
         weights[f"block {i}"] = [
-            *norm(f"{prefix}.layernorm_before"),
+            *layer(f"{prefix}.layernorm_before"),
             *attention(f"{prefix}.attention"),
-            *norm(f"{prefix}.layernorm_after"),
-            *dense(f"{prefix}.intermediate.dense"),
-            *dense(f"{prefix}.output.dense"),
+            *layer(f"{prefix}.layernorm_after"),
+            *layer(f"{prefix}.intermediate.dense"),
+            *layer(f"{prefix}.output.dense"),
         ]
-    return sizes, weights, dense("classifier") if "classifier.weight" in named.arrays else None
+    return sizes, weights, layer("classifier") if "classifier.weight" in named.arrays else None
 
 
 def _safetensors(path: Path) -> Arrays:
