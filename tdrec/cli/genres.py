@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tdrec.cli.options import AUTO, UsageError
+from tdrec.cli.options import AUTO, UsageError, names_in
 from tdrec.data import Ratings, split_by_time
 from tdrec.studies.config import VALIDATION_FRACTION
 
@@ -29,11 +29,7 @@ def check_genres(text: str) -> None:
     Raises:
         UsageError: If one is not known.
     """
-    for name in () if text in ("all", "top8") else _listed(text):
-        if name not in KNOWN_GENRES:
-            raise UsageError(
-                f"--genre must name {', '.join(KNOWN_GENRES)}, 'top8' or 'all'. Received: {name!r}."
-            )
+    _check_among(() if text in ("all", "top8") else names_in(text), KNOWN_GENRES)
 
 
 def find_genres(text: str, ratings: Ratings) -> tuple[str, ...]:
@@ -58,12 +54,9 @@ def find_genres(text: str, ratings: Ratings) -> tuple[str, ...]:
                 f"Received: data whose largest has {max(test.values())}. Name the genres."
             )
         return tuple(names)
-    asked = _listed(text)
+    asked = names_in(text)
+    _check_among(asked, by_density)
     for name in asked:
-        if name not in test:
-            raise UsageError(
-                f"--genre must name {', '.join(by_density)}, 'top8' or 'all'. Received: {name!r}."
-            )
         if test[name] < MIN_TEST_ROWS or not train[name]:
             usable = [g for g in by_density if test[g] >= MIN_TEST_ROWS and train[g]]
             raise UsageError(
@@ -94,5 +87,9 @@ def check_validation_rows(genres: Sequence[str], ratings: Ratings) -> None:
             )
 
 
-def _listed(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
+def _check_among(names: Sequence[str], known: Sequence[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise UsageError(
+                f"--genre must name {', '.join(known)}, 'top8' or 'all'. Received: {name!r}."
+            )

@@ -140,7 +140,6 @@ def _report(plan: Plan, outcome: Outcome, options: Options) -> int:
             f"{outcome.others} rows of {RESULTS} have another configuration, other data or were "
             "made by other code, and are not shown."
         )
-    task = type(plan.units[0].task)
     written = write_report(
         options.out,
         outcome.rows,
@@ -148,9 +147,7 @@ def _report(plan: Plan, outcome: Outcome, options: Options) -> int:
         command=options.command,
         notes=notes,
         metric=plan.metric,
-        parts=task.parts,
-        summary_parts=task.summary_parts,
-        means=task.means,
+        task=type(plan.units[0].task),
         planned=sum(1 for _ in plan.runs()),
     )
     print(_table(outcome.rows, plan))

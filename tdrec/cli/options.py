@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 from absl import flags
 
 from tdrec.runtime.files import user_path
-from tdrec.studies.arm import METHODS
+from tdrec.studies.arm import METHODS, TD_WEIGHTS
 from tdrec.studies.config import LOG_EVERY
 from tdrec.tasks.images.config import LABELS
 from tdrec.tasks.images.config import PRESETS as IMAGE_PRESETS
@@ -147,6 +147,15 @@ OF_GENRES = ("genre", "regime", "regimes", "tuned", "embeddings", "trials")
 OF_IMAGES = ("preset", "teacher", "validation")
 """Flags that mean nothing to genres."""
 
+OF_TD = ("rounds", *TD_WEIGHTS)
+"""Flags that are arguments of TD."""
+
+LEAST = {"seeds": 1, "trials": 0, "workers": 1, "seed": 0, **dict.fromkeys(OF_TD, 0)}
+"""The least values of flags; of others the value is above 0."""
+
+OF_TRAINING = ("steps", "batch_size", "learning_rate")
+"""Flags that are fields of the configuration."""
+
 
 def read_options(door: Door, argv: Sequence[str]) -> Options:
     """Reads and checks a command line.
@@ -167,9 +176,10 @@ def read_options(door: Door, argv: Sequence[str]) -> Options:
         if door == "study":
             raise UsageError("name one study: python -m tdrec.study table3 [--flag=value ...]")
         raise UsageError(f"unexpected argument {rest[0]!r}: every flag is written --name=value")
-    tasks = _names(found["task"])
-    given = [name for name, value in found.items() if value not in (None, False)]
-    wrong = [name for name in given if name in (OF_GENRES if tasks else OF_IMAGES)]
+    tasks = names_in(found["task"])
+    given = {name: value for name, value in found.items() if value is not None}
+    unfit = OF_GENRES if tasks else OF_IMAGES
+    wrong = [name for name, value in found.items() if value not in (None, False) and name in unfit]
     if door == "run" and wrong:
         other = "Images have" if tasks else "Genres have"
         hint = " beside --task." if tasks else ": name image tasks by --task."
@@ -179,7 +189,7 @@ def read_options(door: Door, argv: Sequence[str]) -> Options:
             raise UsageError(f"--task must name {', '.join(LABELS)}. Received: {name!r}.")
     study = rest[0] if door == "study" else None
     for name, value in found.items():
-        if isinstance(value, str) and not _names(value):
+        if isinstance(value, str) and not names_in(value):
             raise UsageError(f"--{name} must have a value. Received: {value!r}.")
     _check_numbers(found)
     checkpoint = found["teacher"]
@@ -189,7 +199,7 @@ def read_options(door: Door, argv: Sequence[str]) -> Options:
         )
     if found["cluster"] is not None and found["workers"] is not None:
         raise UsageError("--cluster has workers of its own. Received: --workers beside it.")
-    presets = _names(found["regimes"]) or tuple(filter(None, [found["regime"], found["preset"]]))
+    presets = names_in(found["regimes"]) or tuple(filter(None, [found["regime"], found["preset"]]))
     workers = found["workers"] or ((os.cpu_count() or 1) if study else 1)
     is_lone = door != "study" and found["workers"] is None
     name = Path(study).stem if study else ""
@@ -212,12 +222,8 @@ def read_options(door: Door, argv: Sequence[str]) -> Options:
         validation=bool(found["validation"]),
         wide=found["embeddings"] == "full",
         seed=found["seed"] or 0,
-        training={
-            name: found[name]
-            for name in ("steps", "batch_size", "learning_rate")
-            if found[name] is not None
-        },
-        arguments=_arguments(found),
+        training={name: given[name] for name in OF_TRAINING if name in given},
+        arguments=_arguments(given),
         command=f"python -m tdrec.{door} {shlex.join(argv[1:])}".strip(),
     )
 
@@ -259,22 +265,19 @@ def _parsed(door: Door, argv: Sequence[str]) -> tuple[dict[str, Any], list[str]]
 
 
 def _check_numbers(found: Mapping[str, Any]) -> None:
-    for name, least in (("seeds", 1), ("trials", 0), ("workers", 1), ("rounds", 0), ("seed", 0)):
-        if found[name] is not None and found[name] < least:
-            raise UsageError(f"--{name} must be at least {least}. Received: {found[name]}.")
-    for name in ("steps", "batch_size", "learning_rate", "weight"):
+    for name, least in LEAST.items():
+        if found[name] is not None and not least <= found[name] < math.inf:
+            raise UsageError(f"--{name} must be at least {least}. Received: {found[name]:g}.")
+    for name in (*OF_TRAINING, "weight"):
         value = found[name]
         is_odd = name == "steps" and (value or 0) % LOG_EVERY != 0
         if value is not None and (is_odd or not 0 < value < math.inf):
             rule = f"a positive multiple of {LOG_EVERY}" if name == "steps" else "positive"
             raise UsageError(f"--{name} must be {rule}. Received: {value:g}.")
-    for name in ("interaction_weight", "message_weight", "state_weight"):
-        if found[name] is not None and not 0 <= found[name] < math.inf:
-            raise UsageError(f"--{name} must be at least 0. Received: {found[name]:g}.")
 
 
 def _methods(text: str | None) -> tuple[str, ...]:
-    names = METHODS if text == "all" else _names(text)
+    names = METHODS if text == "all" else names_in(text)
     for name in names:
         if name not in (*METHODS, AUTO) and ":" not in name:
             raise UsageError(
@@ -284,11 +287,9 @@ def _methods(text: str | None) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _arguments(found: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def _arguments(given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """The arguments of methods that flags give, by the methods' short names."""
-    given = {name: value for name, value in found.items() if value is not None}
-    own = ("rounds", "interaction_weight", "message_weight", "state_weight")
-    arguments = {"td": {name: given[name] for name in own if name in given}}
+    arguments = {"td": {name: given[name] for name in OF_TD if name in given}}
     if "weight" in given:
         weight = given["weight"]
         arguments |= {method: {"weight": weight} for method in ("ld", "fd", "fitnet")}
@@ -296,8 +297,8 @@ def _arguments(found: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return {method: values for method, values in arguments.items() if values}
 
 
-def _names(text: str | None) -> tuple[str, ...]:
-    """The parts of a comma list."""
+def names_in(text: str | None) -> tuple[str, ...]:
+    """The parts of a comma list; none of None."""
     return tuple(part.strip() for part in (text or "").split(",") if part.strip())
 
 

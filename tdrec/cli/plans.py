@@ -50,12 +50,10 @@ class Request:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self.name = "run"
         self._study: Study | None = None
-        if options.study:
-            self.name, self._study = find(options.study)
-            if self.chooses:
-                raise UsageError(f"a study compares: it has no --method={AUTO}.")
+        self.name, self._study = find(options.study) if options.study else ("run", None)
+        if self._study and self.chooses:
+            raise UsageError(f"a study compares: it has no --method={AUTO}.")
         tasks = self._study.tasks if self._study else ()
         named = [task for task in tasks if isinstance(task, str)]
         own = [task for task in tasks if isinstance(task, Task)]
@@ -190,8 +188,8 @@ class Request:
         if options.study or path == "none" or (path is None and not DEFAULT.is_file()):
             return None
         tuned = read_tuned_values(path or DEFAULT)
-        changed = ["batch_size"] if "batch_size" in options.training else []
-        if changed := [*changed, *(["embeddings"] if options.wide else [])]:
+        given = {"batch_size": "batch_size" in options.training, "embeddings": options.wide}
+        if changed := [name for name, is_given in given.items() if is_given]:
             if path is None:
                 return None
             raise UsageError(

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
 from tdrec.data.rating_table import RatingColumns
 from tdrec.data.ratings import Movies, Ratings
 
@@ -36,40 +33,20 @@ def assemble(
     Raises:
         DataError: If the columns break a rule of `Ratings`.
     """
+    import pandas as pd
+
     notes = list(warnings)
-    keep = _first_of_each(columns)
-    if dropped := int(keep.size - keep.sum()):
+    key = ["user_ids", "movie_ids", "timestamps"]
+    repeated = pd.DataFrame(columns._asdict()).duplicated(key).to_numpy()
+    if dropped := int(repeated.sum()):
         notes.append(
             f"REPEATED ROWS: {dropped:,} rows of {source} repeat the user, movie and timestamp of "
             "an earlier row and were dropped."
         )
-        columns = RatingColumns(
-            columns.user_ids[keep],
-            columns.movie_ids[keep],
-            columns.values[keep],
-            columns.timestamps[keep],
-        )
+        columns = RatingColumns(*(column[~repeated] for column in columns))
     if bare := int((~movies.genres.any(axis=1)).sum()):
         notes.append(
             f"NO GENRE: {bare:,} of {len(movies):,} movies have no genre and belong to no "
             "student's data."
         )
-    return Ratings(
-        user_ids=columns.user_ids,
-        movie_ids=columns.movie_ids,
-        values=columns.values.astype(np.float32),
-        timestamps=columns.timestamps,
-        movies=movies,
-        scale=scale,
-        name=name,
-        warnings=tuple(notes),
-    )
-
-
-def _first_of_each(columns: RatingColumns) -> NDArray[np.bool_]:
-    import pandas as pd
-
-    key = pd.DataFrame(
-        {"user": columns.user_ids, "movie": columns.movie_ids, "time": columns.timestamps}
-    )
-    return ~np.asarray(key.duplicated(keep="first"), dtype=np.bool_)
+    return Ratings(*columns, movies, scale, name, tuple(notes))

@@ -109,27 +109,13 @@ class Vocabulary:
                 f"This vocabulary holds {'strings' if holds_text else 'integers'}. "
                 f"Received: {array.dtype}. Convert the values first."
             )
-        # Strings, and Python integers beyond 64 bits, which arrive as objects, go through the
-        # dictionary.
-        if array.dtype.kind in "UO":
-            found = [self._index.get(value, 0) for value in array.ravel().tolist()]
-            return np.array(found, np.int32).reshape(array.shape)
-        order, ordered = self._sorted
-        wanted = array.astype(np.int64)
-        place = np.minimum(np.searchsorted(ordered, wanted), ordered.size - 1)
-        # The second comparison sees unsigned values that changed when they became signed.
-        known = (ordered[place] == wanted) & ((wanted >= 0) | (array < 0))
-        return np.where(known, order[place] + 1, 0).astype(np.int32)
+        return (self._index.get_indexer(array.ravel()) + 1).astype(np.int32).reshape(array.shape)
 
     @cached_property
-    def _index(self) -> dict[Any, int]:
-        return {value: index for index, value in enumerate(self.values, start=1)}
+    def _index(self) -> Any:
+        import pandas as pd
 
-    @cached_property
-    def _sorted(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        values = np.array(self.values, np.int64)
-        order = np.argsort(values)
-        return order, values[order]
+        return pd.Index(self.values)
 
 
 @dataclass(frozen=True)
@@ -220,11 +206,12 @@ class FeatureEncoder:
             )
         # Titles are read once for each movie, then gathered for each row.
         movies, movie_of_row = np.unique(ratings.movie_rows, return_inverse=True)
+        index = {word: i for i, word in enumerate(self.words.values, start=1)}
         titles = np.zeros((movies.size, self.title_words), np.int32)
         for position, row in enumerate(movies):
-            indices = self.words.lookup(_words_of(ratings.movies.titles[row]))
-            known = indices[indices > 0][: self.title_words]
-            titles[position, : known.size] = known
+            words = _words_of(ratings.movies.titles[row])
+            known = [index[word] for word in words if word in index][: self.title_words]
+            titles[position, : len(known)] = known
         genres = ratings.movies.genres[movies].astype(np.float32)
         return {
             "user": self.users.lookup(ratings.user_ids),
@@ -269,13 +256,9 @@ class FeatureEncoder:
                 f"The JSON of an encoder has the fields {sorted(needed)}. Missing: {missing}. "
                 "Write the file again with `FeatureEncoder.to_json`."
             )
-        return cls(
-            users=Vocabulary.from_list(fields["users"]),
-            movies=Vocabulary.from_list(fields["movies"]),
-            words=Vocabulary.from_list(fields["words"]),
-            genre_names=tuple(fields["genre_names"]),
-            title_words=fields["title_words"],
-        )
+        kinds = ("users", "movies", "words")
+        users, movies, words = (Vocabulary.from_list(fields[kind]) for kind in kinds)
+        return cls(users, movies, words, tuple(fields["genre_names"]), fields["title_words"])
 
 
 def _words_of(title: str) -> Sequence[str]:

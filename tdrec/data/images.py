@@ -241,8 +241,7 @@ def _load_folder(folder: Path, names: tuple[str, ...], decode: bool) -> Images:
         of_files = []
         for path in paths:
             with path.open("rb") as file:
-                while block := file.read(2**20):
-                    digest.update(block)
+                hashlib.file_digest(file, lambda: digest)
             of_files.append(labels_of(path))
         labels.append([label for of_file in of_files for label in of_file])
         if not labels[-1]:

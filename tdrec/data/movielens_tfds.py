@@ -108,10 +108,13 @@ def load_tfds(config: str = DEFAULT_CONFIG) -> Ratings:
                 f"TFDS could not download and prepare movielens/{config}. Received: {error}. "
                 "Try again, or give a MovieLens folder or zip."
             ) from error
+    if builder.info.file_format.value != "tfrecord":
+        raise DataError(
+            "The prepared TFDS data must be TFRecord files, the default of TFDS. "
+            f"Received: {builder.info.file_format.value}. Prepare them again without a file format."
+        )
     try:
         columns, movies = _read(builder)
-    except DataError:
-        raise
     except Exception as error:
         raise DataError(
             f"The TFDS data prepared in {data_folder() / 'movielens' / config} must be readable. "
@@ -131,11 +134,6 @@ def load_tfds(config: str = DEFAULT_CONFIG) -> Ratings:
 def _read(builder: Any) -> tuple[RatingColumns, Movies]:
     import tensorflow as tf
 
-    if builder.info.file_format.value != "tfrecord":
-        raise DataError(
-            "The prepared TFDS data must be TFRecord files, the default of TFDS. "
-            f"Received: {builder.info.file_format.value}. Prepare them again without a file format."
-        )
     features = dict.fromkeys(("user_id", "movie_id", "movie_title"), tf.string)
     features |= {"user_rating": tf.float32, "timestamp": tf.int64}
     layout = {name: tf.io.FixedLenFeature([], dtype) for name, dtype in features.items()}
@@ -152,23 +150,20 @@ def _read(builder: Any) -> tuple[RatingColumns, Movies]:
     # records. Titles and genres come with every row; they are reduced to one entry for each movie.
     files = [str(path) for path in builder.info.splits["train"].filepaths]
     batches = tf.data.TFRecordDataset(files).batch(_BATCH).map(parse).prefetch(1)
-    columns: dict[str, list[NDArray[Any]]] = {}
+    columns: dict[str, list[NDArray[Any]]] = {
+        name: [] for name in ("user_id", "movie_id", "user_rating", "timestamp")
+    }
     titles: dict[int, str] = {}
     genres: dict[int, NDArray[Any]] = {}
     for batch in batches.as_numpy_iterator():
-        for name in ("user_id", "movie_id", "user_rating", "timestamp"):
-            columns.setdefault(name, []).append(batch[name])
+        for name, parts in columns.items():
+            parts.append(batch[name])
         for movie, row in zip(*np.unique(batch["movie_id"], return_index=True), strict=True):
             if int(movie) not in titles:
                 titles[int(movie)] = batch["movie_title"][row].decode("utf-8")
                 genres[int(movie)] = batch["movie_genres"][row]
-    joined = {name: np.concatenate(parts) for name, parts in columns.items()}
-    return (
-        RatingColumns(
-            joined["user_id"], joined["movie_id"], joined["user_rating"], joined["timestamp"]
-        ),
-        _catalogue(titles, genres, builder.info.features["movie_genres"].feature.names),
-    )
+    names = builder.info.features["movie_genres"].feature.names
+    return RatingColumns(*map(np.concatenate, columns.values())), _catalogue(titles, genres, names)
 
 
 def _catalogue(titles: dict[int, str], genres: dict[int, NDArray[Any]], names: list[str]) -> Movies:

@@ -6,7 +6,7 @@ import csv
 import io
 import re
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ class RatingColumns(NamedTuple):
 
     user_ids: NDArray[np.int64]
     movie_ids: NDArray[np.int64]
-    values: NDArray[np.float64]
+    values: NDArray[Any]
     timestamps: NDArray[np.int64]
 
 
@@ -39,20 +39,19 @@ class RatingTable:
         separator: What stands between the fields.
         has_header: Whether the first line is `userId,movieId,rating,timestamp`.
         scale: Lowest and highest rating.
-        movie_ids: The movies of the catalogue.
     """
 
     file: str
     separator: str
     has_header: bool
     scale: tuple[float, float]
-    movie_ids: NDArray[np.int64]
 
-    def read(self, data: bytes) -> RatingColumns:
+    def read(self, data: bytes, movie_ids: NDArray[np.int64]) -> RatingColumns:
         """Reads the whole file.
 
         Args:
             data: Content of the file.
+            movie_ids: The movies of the catalogue.
 
         Raises:
             DataError: If the file has no rows, or a line breaks a rule; the first such line is
@@ -70,8 +69,8 @@ class RatingTable:
             if not data[end : end + 1000].strip() and not data[end:].strip():
                 raise DataError(f"{self.file} must have at least one row. Received: a header only.")
         columns = self._read_fast(data)
-        if columns is None or not self._is_sound(columns):
-            raise self._first_fault(data)
+        if columns is None or not self._is_sound(columns, movie_ids):
+            raise self._first_fault(data, set(movie_ids.tolist()))
         return columns
 
     def _read_fast(self, data: bytes) -> RatingColumns | None:
@@ -99,22 +98,21 @@ class RatingTable:
         user, movie, value, time = (table[column].to_numpy() for column in range(4))
         return RatingColumns(user, movie, value.astype(np.float64), time)
 
-    def _is_sound(self, columns: RatingColumns) -> bool:
+    def _is_sound(self, columns: RatingColumns, movie_ids: NDArray[np.int64]) -> bool:
         low, high = self.scale
         return bool(
             columns.user_ids.min() >= 1
             and columns.movie_ids.min() >= 1
             and columns.timestamps.min() >= 0
             and ((columns.values >= low) & (columns.values <= high)).all()
-            and np.isin(columns.movie_ids, self.movie_ids).all()
+            and np.isin(columns.movie_ids, movie_ids).all()
         )
 
-    def _first_fault(self, data: bytes) -> DataError:
-        known = set(self.movie_ids.tolist())
+    def _first_fault(self, data: bytes, known_movies: set[int]) -> DataError:
         for number, line in enumerate(io.StringIO(data.decode("latin-1")), start=1):
             if (number == 1 and self.has_header) or not line.strip(" \r\n"):
                 continue
-            if fault := self._fault_of(line, known):
+            if fault := self._fault_of(line, known_movies):
                 return DataError(
                     f"{self.file}, line {number}: {fault}. Received: {shortened(line)}. "
                     "Correct or remove the line, or take the original file."

@@ -12,6 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+COLUMNS = ("user_ids", "movie_ids", "values", "timestamps")
+"""Fields of `Ratings` with one entry for each row."""
+
 
 class DataError(ValueError):
     """Data that cannot be used.
@@ -55,8 +58,8 @@ class Movies:
             raise DataError(
                 f"Movie ids must be positive. Received: {ids.min()}. Number the movies from 1."
             )
-        if np.unique(ids).size != ids.size:
-            values, counts = np.unique(ids, return_counts=True)
+        values, counts = np.unique(ids, return_counts=True)
+        if values.size != ids.size:
             raise DataError(
                 f"Movie ids must be unique. Received: {values[counts > 1][0]} more than once. "
                 "Keep one entry for each movie."
@@ -99,23 +102,20 @@ class Movies:
             DataError: If an id is not in the catalogue.
         """
         wanted = _whole_numbers("movie_ids", movie_ids)
-        if wanted.size == 0:
-            return np.zeros(0, np.int64)
-        order, ordered = self._sorted_ids
-        place = np.minimum(np.searchsorted(ordered, wanted), max(len(self) - 1, 0))
-        missing = ordered[place] != wanted if len(self) else np.ones(wanted.size, bool)
-        if missing.any():
-            first = int(np.argmax(missing))
+        found: NDArray[np.int64] = self._index.get_indexer(wanted)
+        if (found < 0).any():
+            first = int(np.argmax(found < 0))
             raise DataError(
                 f"Every movie id must be in the catalogue of {len(self)} movies. Received: "
                 f"movie id {wanted[first]} at row {first}. Add the movie or drop the row."
             )
-        return order[place]
+        return found
 
     @cached_property
-    def _sorted_ids(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        order = np.argsort(self.ids)
-        return order, self.ids[order]
+    def _index(self) -> Any:
+        import pandas as pd
+
+        return pd.Index(self.ids)
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,13 +206,7 @@ class Ratings:
                 "Rows are selected by a 1-D array of integers or a bool mask. "
                 f"Received: {chosen.dtype} of shape {chosen.shape}."
             )
-        return replace(
-            self,
-            user_ids=self.user_ids[chosen],
-            movie_ids=self.movie_ids[chosen],
-            values=self.values[chosen],
-            timestamps=self.timestamps[chosen],
-        )
+        return replace(self, **{name: getattr(self, name)[chosen] for name in COLUMNS})
 
     def of_genre(self, name: str) -> Ratings:
         """Selects the rows whose movie has the genre, whatever other genres it has.
@@ -255,18 +249,23 @@ class Ratings:
         return digest.hexdigest()
 
 
-def _whole_numbers(name: str, values: ArrayLike) -> NDArray[np.int64]:
+def _column(name: str, values: ArrayLike, kinds: str, rule: str) -> NDArray[Any]:
     array = np.asarray(values)
     if array.ndim != 1:
         raise DataError(
             f"`{name}` must be 1-D, with one entry for each row. Received: shape {array.shape}."
         )
-    if array.size and array.dtype.kind not in "iu":
-        raise DataError(
-            f"`{name}` must be whole numbers of an integer dtype. Received: {array.dtype}. "
-            "Convert them, once you know that nothing is lost: `.astype('int64')`."
-        )
-    return array.astype(np.int64, copy=False)
+    if array.size and array.dtype.kind not in kinds:
+        raise DataError(f"`{name}` must be {rule.format(array.dtype)}")
+    return array
+
+
+def _whole_numbers(name: str, values: ArrayLike) -> NDArray[np.int64]:
+    rule = (
+        "whole numbers of an integer dtype. Received: {}. "
+        "Convert them, once you know that nothing is lost: `.astype('int64')`."
+    )
+    return _column(name, values, "iu", rule).astype(np.int64, copy=False)
 
 
 def _ratings_within(values: ArrayLike, scale: Sequence[float]) -> NDArray[np.float32]:
@@ -275,13 +274,7 @@ def _ratings_within(values: ArrayLike, scale: Sequence[float]) -> NDArray[np.flo
             "`scale` must be the lowest and the highest rating, such as (1.0, 5.0). "
             f"Received: {scale}."
         )
-    array = np.asarray(values)
-    if array.ndim != 1:
-        raise DataError(
-            f"`values` must be 1-D, with one entry for each row. Received: shape {array.shape}."
-        )
-    if array.size and array.dtype.kind not in "iuf":
-        raise DataError(f"`values` must be numbers. Received: {array.dtype}.")
+    array = _column("values", values, "iuf", "numbers. Received: {}.")
     low, high = float(scale[0]), float(scale[1])
     outside = ~((array >= low) & (array <= high))  # true for NaN as well
     if outside.any():

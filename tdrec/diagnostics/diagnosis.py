@@ -1,7 +1,7 @@
 """Looks a distiller and its data over before much is trained, and says what is wrong and why."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -150,7 +150,8 @@ def diagnose(
         return Diagnosis(tuple(findings))
     with restored(distiller.student.layers, (distiller.method,)):
         seen, judged = _spaced(train, max_rows), _spaced(judged, max_rows)
-        with watched_ids(_layers(distiller)) as ids:
+        teachers = distiller.teacher.layers if distiller.teacher else ()
+        with watched_ids({"student": distiller.student.layers, "teacher": teachers}) as ids:
             distiller(_take(seen[0], slice(1)))  # builds what is not built yet
             student, teacher = hidden_states(distiller, seen[0])
         outputs = {"student": student, "teacher": teacher}
@@ -196,19 +197,18 @@ def diagnose(
     return Diagnosis(tuple(findings))
 
 
-def _judge(distiller: Distiller, train: tuple, judged: tuple, own: Any) -> list[Finding]:
+def _judge(distiller: Distiller, train: tuple, judged: tuple, own: Any) -> Iterator[Finding]:
     """The teacher and a student from scratch, whose predictions are given, on validation rows."""
     loss, labels = _distilled(distiller.loss, distiller), _distilled(judged[1], distiller)
     its = hidden_states(distiller, judged[0])[1].get("prediction")
     if loss is None or labels is None or own is None:
-        return [
-            Finding(
-                "teacher",
-                WARN,
-                "Of several outputs none is named, so that teacher and student are not compared.",
-                "Name the one to distil: split_model(..., output=KEY).",
-            )
-        ]
+        yield Finding(
+            "teacher",
+            WARN,
+            "Of several outputs none is named, so that teacher and student are not compared.",
+            "Name the one to distil: split_model(..., output=KEY).",
+        )
+        return
     own, its = columns(own), None if its is None else columns(its)
     predictions = {"scratch": own}
     if its is not None and its.shape == own.shape:
@@ -218,21 +218,17 @@ def _judge(distiller: Distiller, train: tuple, judged: tuple, own: Any) -> list[
     losses = {who: row_losses(loss, labels, values) for who, values in predictions.items()}
     weight = judged[2] if len(judged) > 2 else None
     name = str(getattr(keras.losses.get(loss), "name", None) or keras.losses.get(loss).__name__)
-    findings = [check_scratch(losses, name, weight)]
     if "teacher" in losses:
-        return [check_teacher(losses, name, weight), *findings]
-    if its is None:
-        return findings
-    return [
-        Finding(
+        yield check_teacher(losses, name, weight)
+    elif its is not None:
+        yield Finding(
             "teacher",
             WARN,
             f"The teacher predicts {its.shape[1:]} a row and the student {own.shape[1:]}, so that "
             "they are not compared.",
             "Give both the same outputs, or choose a method that reads states alone.",
-        ),
-        *findings,
-    ]
+        )
+    yield check_scratch(losses, name, weight)
 
 
 def _costs(
@@ -294,11 +290,6 @@ def _distilled(structure: Any, distiller: Distiller) -> Any:
     if not keras.tree.is_nested(structure):
         return structure
     return None if distiller.student.output is None else structure[distiller.student.output]
-
-
-def _layers(distiller: Distiller) -> dict[str, Any]:
-    teacher = () if distiller.teacher is None else distiller.teacher.layers
-    return {"student": distiller.student.layers, "teacher": teacher}
 
 
 def _hidden(states: States) -> States:

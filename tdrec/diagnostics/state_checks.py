@@ -1,6 +1,6 @@
 """Checks of states and messages: whether they say anything of a row, and how alike they are."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -27,14 +27,14 @@ MIN_VARIANCE = 1e-4
 collapsing: a message is then a constant but for 1% of its size."""
 
 
-def check_states(student: States, teacher: States) -> list[Finding]:
+def check_states(student: States, teacher: States) -> Iterator[Finding]:
     """Compares the size of both models' states, and counts units that never move.
 
     Args:
         student: By name, shape `(rows, ..., dim)`.
         teacher: The same; empty if there is none.
 
-    Returns:
+    Yields:
         A finding on size, and one on dead units.
     """
     both = {"student": student, "teacher": teacher}
@@ -54,50 +54,48 @@ def check_states(student: States, teacher: States) -> list[Finding]:
         <= SCALE_RATIO
     ]
     text = f"Mean squares: {', '.join(f'{name} {s:.3g}' for name, s in squares.items())}."
-    scale = Finding("scale", OK, text, None, {"mean_square": squares})
+    figures: dict[str, Any] = {"mean_square": squares}
     if apart:
-        scale = Finding(
+        yield Finding(
             "scale",
             WARN,
             f"{text} The {' and the '.join(apart)} state of the two models differ more than "
             f"{SCALE_RATIO**0.5:g} times in size.",
             "Put a LayerNormalization at the cut of the larger one, or lower the weights of the "
             "losses between states.",
-            scale.figures,
+            figures,
         )
+    else:
+        yield Finding("scale", OK, text, None, figures)
     dead = {}
     for name, values in states.items():
         units = values.reshape(-1, values.shape[-1])
         dead[name] = float((units == units[:1]).all(axis=0).mean())
     worst = max(dead.values(), default=0.0)
-    text = f"Units that are the same in all rows: {_shares(dead)}."
-    if worst <= DEAD_SHARE:
-        return [scale, Finding("units", OK, text, None, {"dead_share": dead})]
-    return [
-        scale,
-        Finding(
-            "units",
-            FAIL if worst == 1.0 else WARN,
-            text,
+    shares = ", ".join(f"{name} {share:.0%}" for name, share in dead.items())
+    status, remedy = OK, None
+    if worst > DEAD_SHARE:
+        status = FAIL if worst == 1.0 else WARN
+        remedy = (
             "Such units say nothing of a row. Lower the learning rate, take another activation "
-            "than relu, or another cut.",
-            {"dead_share": dead},
-        ),
-    ]
+            "than relu, or another cut."
+        )
+    text = f"Units that are the same in all rows: {shares}."
+    yield Finding("units", status, text, remedy, {"dead_share": dead})
 
 
-def check_messages(messages: Mapping[str, NDArray[Any]]) -> list[Finding]:
+def check_messages(messages: Mapping[str, NDArray[Any]]) -> Iterator[Finding]:
     """Looks whether the encoders still tell rows apart.
 
     Args:
         messages: By what is said of them, such as `"student's, now"`, shape `(rows, ..., dim)`.
 
-    Returns:
+    Yields:
         WARN below `MIN_RANK` or `MIN_VARIANCE`, FAIL for messages that are all the same; none where
         the method has no messages.
     """
     if not messages:
-        return []
+        return
     status, figures, parts = OK, {}, []
     for name, values in messages.items():
         vectors = values.reshape(-1, values.shape[-1]).astype(np.float64)
@@ -113,9 +111,9 @@ def check_messages(messages: Mapping[str, NDArray[Any]]) -> list[Finding]:
             status = max(status, WARN, key=STATUSES.index)
     text = f"Effective rank of the messages: {', '.join(parts)}."
     if status == OK:
-        return [Finding("messages", OK, text, None, figures)]
-    return [
-        Finding(
+        yield Finding("messages", OK, text, None, figures)
+    else:
+        yield Finding(
             "messages",
             status,
             f"{text} They are collapsing: rows are hardly told apart.",
@@ -123,27 +121,20 @@ def check_messages(messages: Mapping[str, NDArray[Any]]) -> list[Finding]:
             "messages that carry the states can meet; or take distance='cosine'.",
             figures,
         )
-    ]
 
 
-def check_alignment(table: Mapping[tuple[str, str], float]) -> list[Finding]:
+def check_alignment(table: Mapping[tuple[str, str], float]) -> Iterator[Finding]:
     """Reports how alike both models' states are.
 
     Args:
         table: What `cka_table` gives.
 
-    Returns:
+    Yields:
         A finding for the reader, never a warning; none where nothing could be compared.
     """
     if not table:
-        return []
+        return
     same = {own: value for (own, its), value in table.items() if own == its}
     text = ", ".join(f"{name} {value:.2f}" for name, value in same.items())
     figures = {f"{own}/{its}": value for (own, its), value in table.items()}
-    return [
-        Finding("alignment", OK, f"CKA of student and teacher (1: alike): {text}.", None, figures)
-    ]
-
-
-def _shares(shares: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
+    yield Finding("alignment", OK, f"CKA of student and teacher (1: alike): {text}.", None, figures)

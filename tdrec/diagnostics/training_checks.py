@@ -3,7 +3,7 @@
 import os
 import resource
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -22,13 +22,20 @@ MEMORY_SHARE = 0.5
 """Share of the machine's memory beyond which stored targets warn: the rows need room as well."""
 
 
-def check_gradients(norms: Mapping[str, float]) -> list[Finding]:
+CALM = (
+    "Lower the learning rate, clip gradients (`clipnorm=1.0` of the optimizer), and look at the "
+    "scale of states and labels."
+)
+"""What to do about losses and gradients that are not finite."""
+
+
+def check_gradients(norms: Mapping[str, float]) -> Iterator[Finding]:
     """Looks for losses that do not reach the student, or shake it.
 
     Args:
         norms: What `gradient_norms` gives.
 
-    Returns:
+    Yields:
         FAIL for a norm that is not finite, WARN for one that has vanished or exploded (`VANISHED`,
         `EXPLODED`, `DROWNED`), for the worst of the losses.
     """
@@ -38,46 +45,34 @@ def check_gradients(norms: Mapping[str, float]) -> list[Finding]:
     terms = {name: norm for name, norm in norms.items() if name != "task_loss"}
     sick = [name for name, norm in norms.items() if not np.isfinite(norm)]
     if sick:
-        return [
-            Finding(
-                "gradients",
-                FAIL,
-                f"{text} Not finite: {', '.join(sick)}.",
-                "Lower the learning rate, clip gradients (`clipnorm=1.0` of the optimizer), and "
-                "look at the scale of states and labels.",
-                figures,
-            )
-        ]
-    found = []
-    zero = [n for n, norm in terms.items() if norm <= VANISHED * task] + (
-        ["task_loss"] if task == 0 else []
-    )
+        bad = f"{text} Not finite: {', '.join(sick)}."
+        yield Finding("gradients", FAIL, bad, CALM, figures)
+        return
+    zero = [name for name, norm in terms.items() if norm <= VANISHED * task]
+    zero += ["task_loss"] if task == 0 else []
     if zero:
-        found.append(
-            Finding(
-                "gradients",
-                WARN,
-                f"{text} No gradient reaches the student from {', '.join(zero)}.",
-                "Such a loss teaches nothing: drop it (weight 0), or look for dead units, a "
-                "stop_gradient, and layers that are not trainable.",
-                figures,
-            )
+        yield Finding(
+            "gradients",
+            WARN,
+            f"{text} No gradient reaches the student from {', '.join(zero)}.",
+            "Such a loss teaches nothing: drop it (weight 0), or look for dead units, a "
+            "stop_gradient, and layers that are not trainable.",
+            figures,
         )
     large = [name for name, norm in norms.items() if norm > EXPLODED] or [
         name for name, norm in terms.items() if norm > DROWNED * task > 0
     ]
     if large:
-        found.append(
-            Finding(
-                "gradients",
-                WARN,
-                f"{text} Very large: {', '.join(large)}.",
-                "Lower the weight of that loss (`distiller.term_weights`, or the method's), clip "
-                "gradients (`clipnorm=1.0` of the optimizer), and look at the scale of states.",
-                figures,
-            )
+        yield Finding(
+            "gradients",
+            WARN,
+            f"{text} Very large: {', '.join(large)}.",
+            "Lower the weight of that loss (`distiller.term_weights`, or the method's), clip "
+            "gradients (`clipnorm=1.0` of the optimizer), and look at the scale of states.",
+            figures,
         )
-    return found or [Finding("gradients", OK, text, None, figures)]
+    if not zero and not large:
+        yield Finding("gradients", OK, text, None, figures)
 
 
 def check_training(loss: float, steps: int) -> Finding:
@@ -92,17 +87,10 @@ def check_training(loss: float, steps: int) -> Finding:
     """
     figures = {"loss": loss, "steps": steps}
     if np.isfinite(loss):
-        return Finding(
-            "training", OK, f"After {steps} steps the loss is {loss:.4g}.", None, figures
-        )
-    return Finding(
-        "training",
-        FAIL,
-        f"Training diverges within {steps} steps: the loss is {loss}.",
-        "Lower the learning rate, clip gradients (`clipnorm=1.0` of the optimizer), and look at "
-        "the scale of states and labels.",
-        figures,
-    )
+        text = f"After {steps} steps the loss is {loss:.4g}."
+        return Finding("training", OK, text, None, figures)
+    text = f"Training diverges within {steps} steps: the loss is {loss}."
+    return Finding("training", FAIL, text, CALM, figures)
 
 
 def check_cost(costs: Mapping[str, float]) -> Finding:

@@ -1,6 +1,6 @@
 """Checks of values: inputs, labels, ids and what the models make of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,19 +47,19 @@ def check_rows(arrays: Mapping[str, NDArray[Any]]) -> Finding:
     return Finding("data", OK, f"All values of {rows:,} rows are finite.", None, {"rows": rows})
 
 
-def check_ids(ranges: Sequence[IdRange], rows: int) -> list[Finding]:
+def check_ids(ranges: Sequence[IdRange], rows: int) -> Iterator[Finding]:
     """Looks for ids without a row in their embedding table.
 
     Args:
         ranges: The ids seen.
         rows: How many rows were looked at.
 
-    Returns:
+    Yields:
         FAIL for an id below 0 or beyond a table's end; nothing where no table was asked.
     """
     ranges = [r for r in ranges if r.was_asked]
     if not ranges:
-        return []
+        return
     figures = {f"{r.owner}/{r.table}": [r.least, r.greatest, r.size] for r in ranges}
     bad = "; ".join(
         f"the {r.owner}'s {r.table!r} has rows 0 to {r.size - 1} and was asked for {r.least} to "
@@ -67,11 +67,8 @@ def check_ids(ranges: Sequence[IdRange], rows: int) -> list[Finding]:
         for r in ranges
         if not r.is_sound
     )
-    if not bad:
-        text = f"The ids of {rows:,} rows are in range, in {len(ranges)} embedding tables."
-        return [Finding("ids", OK, text, None, figures)]
-    return [
-        Finding(
+    if bad:
+        yield Finding(
             "ids",
             FAIL,
             f"There are ids out of range: {bad}.",
@@ -79,12 +76,14 @@ def check_ids(ranges: Sequence[IdRange], rows: int) -> list[Finding]:
             "for -1, nor for any on a GPU.",
             figures,
         )
-    ]
+    else:
+        text = f"The ids of {rows:,} rows are in range, in {len(ranges)} embedding tables."
+        yield Finding("ids", OK, text, None, figures)
 
 
 def check_shapes(
     prediction: NDArray[Any] | None, labels: NDArray[Any] | None, weighted: bool
-) -> list[Finding]:
+) -> Iterator[Finding]:
     """Looks whether a loss compares each row's label with that row's prediction.
 
     Args:
@@ -92,38 +91,33 @@ def check_shapes(
         labels: Of the same rows; None if it is not known.
         weighted: Whether the rows have sample weights.
 
-    Returns:
+    Yields:
         FAIL where a loss would spread one over the other, WARN where it would lose the weights;
         nothing where all is well.
     """
     if prediction is None or labels is None:
-        return []
+        return
     label, predicted = labels.shape[1:], prediction.shape[1:]
     figures = {"labels": list(label), "prediction": list(predicted)}
     if not belong_together(labels, prediction):
-        return [
-            Finding(
-                "shapes",
-                FAIL,
-                f"A row has labels of shape {label} and a prediction of shape {predicted}: a loss "
-                "spreads one over the other, or fails.",
-                "Let the student predict as many values as a row has labels. Classes are numbered "
-                "from 0 to one less than the student has outputs.",
-                figures,
-            )
-        ]
-    if weighted and label == predicted == ():
-        return [
-            Finding(
-                "shapes",
-                WARN,
-                "Labels and predictions are of shape (rows,): Keras takes the mean of their loss "
-                "before it weighs, so that the rows' weights are lost.",
-                "Give the labels an axis, shape (rows, 1): labels[:, None].",
-                figures,
-            )
-        ]
-    return []
+        yield Finding(
+            "shapes",
+            FAIL,
+            f"A row has labels of shape {label} and a prediction of shape {predicted}: a loss "
+            "spreads one over the other, or fails.",
+            "Let the student predict as many values as a row has labels. Classes are numbered "
+            "from 0 to one less than the student has outputs.",
+            figures,
+        )
+    elif weighted and label == predicted == ():
+        yield Finding(
+            "shapes",
+            WARN,
+            "Labels and predictions are of shape (rows,): Keras takes the mean of their loss "
+            "before it weighs, so that the rows' weights are lost.",
+            "Give the labels an axis, shape (rows, 1): labels[:, None].",
+            figures,
+        )
 
 
 def check_finite(outputs: Mapping[str, States]) -> Finding:
@@ -150,20 +144,20 @@ def check_finite(outputs: Mapping[str, States]) -> Finding:
     return Finding("outputs", OK, "All states, messages and predictions are finite.")
 
 
-def check_range(predictions: States, labels: NDArray[Any] | None) -> list[Finding]:
+def check_range(predictions: States, labels: NDArray[Any] | None) -> Iterator[Finding]:
     """Compares the range of predictions with that of the labels.
 
     Args:
         predictions: By the model's name, shape `(rows, ...)`.
         labels: Of the same rows.
 
-    Returns:
+    Yields:
         WARN where a model's mean lies outside of the labels' range, or more than `STRAY_SHARE` of
         its predictions further from it than its own width. Nothing for labels of classes, or of 0
         and 1, which set no range for logits.
     """
     if labels is None or np.isin(labels, (0, 1)).all():
-        return []
+        return
     low, high = float(labels.min()), float(labels.max())
     figures: dict[str, Any] = {"labels": [low, high]}
     far = []
@@ -175,10 +169,8 @@ def check_range(predictions: States, labels: NDArray[Any] | None) -> list[Findin
         if not low <= values.mean() <= high or stray.mean() > STRAY_SHARE:
             far.append(who)
     text = "; ".join(f"{name} {a:.4g} to {b:.4g}" for name, (a, b) in figures.items())
-    if not far:
-        return [Finding("range", OK, f"Ranges: {text}.", None, figures)]
-    return [
-        Finding(
+    if far:
+        yield Finding(
             "range",
             WARN,
             f"Ranges: {text}. Predictions of the {' and the '.join(far)} are far from the labels.",
@@ -186,7 +178,8 @@ def check_range(predictions: States, labels: NDArray[Any] | None) -> list[Findin
             "mean: bias_initializer=keras.initializers.Constant(mean label) in its last layer.",
             figures,
         )
-    ]
+    else:
+        yield Finding("range", OK, f"Ranges: {text}.", None, figures)
 
 
 def _sick_rows(values: NDArray[Any]) -> int:

@@ -17,7 +17,8 @@ import io
 import json
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +26,14 @@ from tdrec.report.choices import choices
 from tdrec.report.claims import OTHERS, not_shown
 from tdrec.report.document import Block, Code, Document, Part, Points, Table, Text
 from tdrec.report.evidence import COSTS, at_a_glance, median_cost, section_blocks
-from tdrec.report.section import Label, Means, Section, make_sections
+from tdrec.report.section import Label, Section, make_sections
 from tdrec.report.words import DASH, counted, listed
 from tdrec.runtime.files import replace_file, user_path
 from tdrec.studies.arm import NAMES
 from tdrec.studies.comparison import RESAMPLES, Estimate
 from tdrec.studies.metric import Metric
 from tdrec.studies.row import Row
+from tdrec.studies.task import Task
 
 WHAT_THEY_ARE = {
     "bias": "Bias model: the mean plus a damped offset for each of the task's users and items.",
@@ -74,9 +76,7 @@ def write_report(
     command: str,
     metric: Metric,
     notes: Sequence[str] = (),
-    parts: Callable[[Section], Sequence[Part]] | None = None,
-    summary_parts: Callable[[Sequence[Section]], Sequence[Part]] | None = None,
-    means: Means | None = None,
+    task: type[Task] = Task,
     planned: int | None = None,
 ) -> tuple[Path, Path, Path]:
     """Writes `report.html`, `report.md` and `report.csv`.
@@ -91,9 +91,8 @@ def write_report(
         command: How to reproduce the rows.
         metric: What they are judged by.
         notes: Further sentences for the head of the page. Default: none.
-        parts: What this kind of task adds to a section. Default: nothing.
-        summary_parts: What it says of all sections together. Default: nothing.
-        means: Further means of a section's rows. Default: none.
+        task: The kind of task, for what it adds: `parts` to a section, `summary_parts` to all of
+            them, and further `means`. Default: nothing.
         planned: How many runs there are to be, of which a warning tells that some are missing.
             Default: those that there are.
 
@@ -103,7 +102,7 @@ def write_report(
     Raises:
         ValueError: What `make_sections` refuses.
     """
-    sections = make_sections(rows, metric, means)
+    sections = make_sections(rows, metric, task.means)
     runs = [row for section in sections for row in section.rows]
     folded = len(sections) > 2
     blocks: list[Block] = [
@@ -112,9 +111,8 @@ def write_report(
         at_a_glance(sections),
     ]
     for section in sections:
-        extra = parts(section) if parts else ()
-        blocks.append(Part(section.title, section_blocks(section, extra, folded)))
-    blocks += summary_parts(sections) if summary_parts else ()
+        blocks.append(Part(section.title, section_blocks(section, task.parts(section), folded)))
+    blocks += task.summary_parts(sections)
     labels = {label.method for section in sections for label in section.labels}
     blocks += [
         Part("What was not shown", [Points(not_shown(sections))]),
@@ -194,8 +192,7 @@ def _csv_line(section: Section, place: str, label: Label) -> dict[str, Any]:
 
 
 def _ends(name: str, estimate: Estimate | None) -> dict[str, float | None]:
-    low, high = (estimate.low, estimate.high) if estimate else (None, None)
-    value = estimate.value if estimate else None
+    value, low, high = astuple(estimate) if estimate else (None, None, None)
     return {name: value, f"{name}_low": low, f"{name}_high": high}
 
 

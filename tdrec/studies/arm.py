@@ -24,6 +24,9 @@ METHODS = tuple(name for name in NAMES if name not in REFERENCES)
 ROUNDS = 2
 """Of TD, where an arm does not say it."""
 
+TD_WEIGHTS = ("interaction_weight", "message_weight", "state_weight")
+"""The weights of TD's own losses."""
+
 
 @dataclass(frozen=True)
 class Arm:

@@ -144,16 +144,13 @@ class Row:
             raise ValueError(
                 f"A row's details must have names of their own. Received: {', '.join(clash)}."
             )
-        try:
-            text = json.dumps(
-                {"version": VERSION, **flat, **details}, ensure_ascii=False, allow_nan=False
-            )
-        except ValueError as error:
+        flat = {"version": VERSION, **flat, **details}
+        if wrong := _not_finite(flat):
             raise ValueError(
-                f"A row's numbers must be finite. Received: {_not_finite({**flat, **details})} of "
-                f"{self.label} on {self.task}, seed {self.seed}. Leave out what has no value."
-            ) from error
-        return text
+                f"A row's numbers must be finite. Received: {wrong} of {self.label} on "
+                f"{self.task}, seed {self.seed}. Leave out what has no value."
+            )
+        return json.dumps(flat, ensure_ascii=False, allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str) -> "Row":
@@ -187,11 +184,10 @@ class Row:
         if isinstance(metric, str) and metric in found:
             found["value"] = found.pop(metric)
         own = {each.name for each in fields(cls)} - {"details"}
-        details = {name: value for name, value in found.items() if name not in own}
-        known = {name: value for name, value in found.items() if name in own}
+        known = {name: found.pop(name) for name in own & found.keys()}
         try:
             # As JSON, since of dictionaries a strict check makes no dataclass.
-            return TypeAdapter(cls).validate_json(json.dumps({**known, "details": details}))
+            return TypeAdapter(cls).validate_json(json.dumps({**known, "details": found}))
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"])) or "fields"

@@ -13,13 +13,14 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, wait
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from tdrec.runtime.files import TEMPORARY, replace_file, user_path
 from tdrec.runtime.signals import signals_wait
 from tdrec.studies.config import Config
-from tdrec.studies.plan import Plan, Run
+from tdrec.studies.plan import Plan, Run, Unit
 from tdrec.studies.pools import Processes, Remote
 from tdrec.studies.results import appending, read_lines, read_rows
 from tdrec.studies.row import Row
@@ -95,12 +96,14 @@ def run_plan(
         bar = progress(len(missing), len(runs)) if progress else nullcontext()
         bar = files.enter_context(bar)
         if missing:
-            known = read_lines(out / TRIALS, json.loads)
+            trials: dict[str, list[str]] = defaultdict(list)
+            for trial in read_lines(out / TRIALS, json.loads):
+                trials[trial["unit"]].append(trial["trial"])
             writer = _Writer(out, files, any(run.unit.trials for run in missing), bar)
             scratch = out / TEMPORARY.format("scratch")
             scratch.mkdir(exist_ok=True)
             files.callback(shutil.rmtree, scratch, ignore_errors=True)
-            scheduler = _Scheduler(plan, pool, cache, writer, scratch, check, known)
+            scheduler = _Scheduler(plan, pool, cache, writer, scratch.resolve(), check, trials)
             scheduler.make_teachers(missing)
             failures = scheduler.make_rows(missing)
             rows |= {row.key: row for row in writer.rows}
@@ -150,57 +153,40 @@ class _Writer:
         return replace(row, model=model.as_posix(), model_bytes=len(files[".keras"]))
 
 
+@dataclass
 class _Scheduler:
     """Turns missing runs into jobs, and has them done."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        pool: Processes | Remote,
-        cache: Path,
-        writer: _Writer,
-        scratch: Path,
-        check: Callable[[], None],
-        trials: Sequence[Mapping[str, Any]],
-    ) -> None:
-        self._plan = plan
-        self._pool = pool
-        self._cache = cache
-        self._writer = writer
-        self._scratch = scratch.resolve()
-        self._check = check
-        self._trials: dict[str, list[str]] = defaultdict(list)
-        for trial in trials:
-            self._trials[trial["unit"]].append(trial["trial"])
+    plan: Plan
+    pool: Processes | Remote
+    cache: Path
+    writer: _Writer
+    scratch: Path
+    check: Callable[[], None]
+    trials: dict[str, list[str]]
 
     def make_teachers(self, runs: Sequence[Run]) -> None:
         """Has the teachers made that are not cached, each once, before anything waits for one.
 
         A lone process makes them as it needs them.
         """
-        if isinstance(self._pool, Processes) and self._pool.workers == 1:
+        if isinstance(self.pool, Processes) and self.pool.workers == 1:
             return
         missing = {
             name: teacher
             for name, teacher in self._teachers(runs).items()
-            if not (self._cache / name).exists()
+            if not (self.cache / name).exists()
         }
         self._do([self._job([], [teacher]) for teacher in missing.values()])
 
     def make_rows(self, runs: Sequence[Run]) -> tuple[str, ...]:
         """Has the runs made; gives what failed."""
-        groups: dict[Any, list[Run]] = defaultdict(list)
-        for run in runs:
-            groups[run.unit.preset, run.unit.setting, run.unit.task.name].append(run)
-        jobs = list(groups.values())
-        if isinstance(self._pool, Processes):
-            if self._pool.workers == 1:
+        jobs = _grouped(runs, lambda unit: (unit.preset, unit.setting, unit.task.name))
+        if isinstance(self.pool, Processes):
+            if self.pool.workers == 1:
                 jobs = _joined(jobs)
-            elif len(jobs) < self._pool.workers:  # better apart than idle
-                units: dict[str, list[Run]] = defaultdict(list)
-                for run in runs:
-                    units[run.unit.key].append(run)
-                jobs = list(units.values())
+            elif len(jobs) < self.pool.workers:  # better apart than idle
+                jobs = _grouped(runs, lambda unit: unit.key)
         return self._do([self._job(job) for job in jobs])
 
     def _teachers(self, runs: Sequence[Run]) -> dict[str, tuple[Task, Config]]:
@@ -213,39 +199,39 @@ class _Scheduler:
         return found
 
     def _job(self, runs: Sequence[Run], teachers: Sequence[tuple[Task, Config]] = ()) -> Job:
-        remote = isinstance(self._pool, Remote)
-        needed = [self._cache / name for name in self._teachers(runs)] if remote else []
+        remote = isinstance(self.pool, Remote)
+        needed = [self.cache / name for name in self._teachers(runs)] if remote else []
         units = {run.unit.key for run in runs if run.unit.trials}
         return Job(
-            study=self._plan.name,
-            data=self._plan.data,
+            study=self.plan.name,
+            data=self.plan.data,
             teachers=teachers,
             runs=runs,
-            trials={unit: tuple(self._trials[unit]) for unit in units},
-            keep=self._plan.keep,
-            cache=None if remote else self._cache,
+            trials={unit: tuple(self.trials[unit]) for unit in units},
+            keep=self.plan.keep,
+            cache=None if remote else self.cache,
             files={path.name: path.read_bytes() for path in needed if path.exists()},
-            scratch=None if remote else self._scratch,
-            threads=self._pool.threads,
+            scratch=None if remote else self.scratch,
+            threads=self.pool.threads,
         )
 
     def _take(self, record: Record) -> None:
         """Has a record written, and takes note of it."""
-        self._writer.take(record)
+        self.writer.take(record)
         if record.kind == "trial":
-            self._trials[record.name].append(record.text)
+            self.trials[record.name].append(record.text)
         for name, content in record.files.items() if record.kind == "file" else ():
-            replace_file(self._cache / name, content)
+            replace_file(self.cache / name, content)
 
     def _do(self, jobs: Sequence[Job]) -> tuple[str, ...]:
         """Has jobs done, those again whose worker was lost; gives what failed."""
         failures: list[str] = []
         # Another executor has words of its own for a lost worker; here any other error is a fault.
-        is_lost = WorkerLost if isinstance(self._pool, Processes) else Exception
-        waiting = {self._pool.submit(job, self._take): (job, 1) for job in jobs}
+        is_lost = WorkerLost if isinstance(self.pool, Processes) else Exception
+        waiting = {self.pool.submit(job, self._take): (job, 1) for job in jobs}
         while waiting:
             done, _ = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
-            self._check()
+            self.check()
             for future in done:
                 job, tries = waiting.pop(future)
                 try:
@@ -259,23 +245,16 @@ class _Scheduler:
                     continue
                 except is_lost as error:
                     lost = error
-                written = {row.key for row in self._writer.rows}
+                written = {row.key for row in self.writer.rows}
                 left = [run for run in job.runs if run.key not in written]
-                progress = len(left) < len(job.runs) or self._trials_of(left) > _trials_in(job)
-                tries = 1 if progress else tries + 1
+                again = replace(self._job(left, job.teachers), attempt=job.attempt + 1)
+                has_progress = len(left) < len(job.runs) or again.trials != job.trials
+                tries = 1 if has_progress else tries + 1
                 if tries > TRIES:
                     failures.append(f"{_named(job)}: lost {TRIES} times: {lost}")
                 else:
-                    again = replace(self._job(left, job.teachers), attempt=job.attempt + 1)
-                    waiting[self._pool.submit(again, self._take)] = (again, tries)
+                    waiting[self.pool.submit(again, self._take)] = (again, tries)
         return tuple(failures)
-
-    def _trials_of(self, runs: Sequence[Run]) -> int:
-        return sum(len(self._trials[key]) for key in {run.unit.key for run in runs})
-
-
-def _trials_in(job: Job) -> int:
-    return sum(len(trials) for trials in job.trials.values())
 
 
 def _named(job: Job) -> str:
@@ -283,6 +262,11 @@ def _named(job: Job) -> str:
     found = dict.fromkeys((run.unit.task.name, run.unit.arm.name) for run in job.runs)
     found |= dict.fromkeys((task.name, "its teacher") for task, _ in job.teachers)
     return ", ".join(f"{label} on {task}" for task, label in found)
+
+
+def _grouped(runs: Sequence[Run], key: Callable[[Unit], Any]) -> list[list[Run]]:
+    """Runs in the order of a plan, those together whose units agree in something."""
+    return [list(group) for _, group in groupby(runs, lambda run: key(run.unit))]
 
 
 def _joined(groups: Sequence[list[Run]]) -> list[list[Run]]:

@@ -177,17 +177,10 @@ def _outcome(trials: Sequence[Any], default_steps: int, metric: Metric) -> Tuned
 def _to_json(trial: Any) -> str:
     from optuna.distributions import distribution_to_json
 
+    plain = ("value", "params", "intermediate_values", "user_attrs")
+    found = {"state": trial.state.name, **{name: getattr(trial, name) for name in plain}}
     spaces = {name: distribution_to_json(of) for name, of in trial.distributions.items()}
-    return json.dumps(
-        {
-            "state": trial.state.name,
-            "value": trial.value,
-            "params": trial.params,
-            "distributions": spaces,
-            "intermediate_values": trial.intermediate_values,
-            "user_attrs": trial.user_attrs,
-        }
-    )
+    return json.dumps({**found, "distributions": spaces})
 
 
 def _from_json(line: str) -> Any:
@@ -195,12 +188,8 @@ def _from_json(line: str) -> Any:
     from optuna.trial import TrialState, create_trial
 
     found = json.loads(line)
-    looks = found["intermediate_values"]
-    return create_trial(
-        state=TrialState[found["state"]],
-        value=found["value"],
-        params=found["params"],
-        distributions={k: json_to_distribution(v) for k, v in found["distributions"].items()},
-        intermediate_values={int(step): value for step, value in looks.items()},
-        user_attrs=found["user_attrs"],
-    )
+    spaces, looks = found["distributions"], found["intermediate_values"]
+    found["state"] = TrialState[found["state"]]
+    found["distributions"] = {name: json_to_distribution(of) for name, of in spaces.items()}
+    found["intermediate_values"] = {int(step): value for step, value in looks.items()}
+    return create_trial(**found)

@@ -28,11 +28,9 @@ from tdrec.studies.provenance import git_revision, versions
 from tdrec.studies.row import Data, Row
 from tdrec.studies.task import Session, Task
 
-ONE_THREAD = {
-    "TF_NUM_INTRAOP_THREADS": "1",
-    "TF_NUM_INTEROP_THREADS": "1",
-    "OMP_NUM_THREADS": "1",
-}
+ONE_THREAD = dict.fromkeys(
+    ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"), "1"
+)
 
 
 class WorkerLost(RuntimeError):

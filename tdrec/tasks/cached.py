@@ -55,10 +55,13 @@ class Teachers:
             raise self._models[name]
         return self._models[name]
 
-    def hash(self, name: str, model: keras.Model) -> str:
-        """The hash of a teacher's weights, computed once."""
+    def hash(self, name: str, model: Callable[[], keras.Model]) -> str | None:
+        """The hash of a teacher's weights, computed once; None if it cannot be made."""
         if name not in self._hashes:
-            self._hashes[name] = hash_arrays(model.get_weights())
+            try:
+                self._hashes[name] = hash_arrays(model().get_weights())
+            except DivergedError:
+                return None
         return self._hashes[name]
 
 

@@ -1,10 +1,11 @@
 """Ratings of one genre: a student for it, with a teacher of all genres."""
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from tdrec.data import Holdout, Ratings, load, split_by_time
 from tdrec.studies.config import VALIDATION_FRACTION
@@ -47,7 +48,10 @@ class GenreTask(Task):
         return self.source, self.validation
 
     def data(self) -> Data:
-        holdout, ratings = self.holdout(), self._ratings()
+        holdout, ratings = self.holdout(), ratings_of(self.source)
+        if self.validation:
+            ratings = _holdout(self.source, False).train
+        begin = time.gmtime(holdout.cut)
         return Data(
             name=ratings.name,
             sha256=ratings.fingerprint,
@@ -56,7 +60,7 @@ class GenreTask(Task):
             simulated=ratings.simulated,
             warnings=ratings.warnings,
             facts={
-                "Evaluation rows begin at": _utc(holdout.cut),
+                "Evaluation rows begin at": time.strftime("%Y-%m-%d %H:%M:%S UTC", begin),
                 "Rows tied at that time": f"{holdout.ties:,}",
                 "Evaluation rows of users unseen in training": f"{holdout.cold_share:.1%}",
                 "Evaluation rows of movies unseen in training": f"{holdout.unseen_movie_share:.1%}",
@@ -80,21 +84,9 @@ class GenreTask(Task):
 
         return RatingSession(self.holdout(), cache)
 
-    def _ratings(self) -> Ratings:
-        ratings = ratings_of(self.source)
-        return _holdout(self.source, False).train if self.validation else ratings
-
-    @classmethod
-    def parts(cls, section: Any) -> Sequence[Any]:
-        return genre_report.parts(section)
-
-    @classmethod
-    def summary_parts(cls, sections: Any) -> Sequence[Any]:
-        return genre_report.summary_parts(sections)
-
-    @classmethod
-    def means(cls, rows: Any) -> Mapping[str, Sequence[str]]:
-        return genre_report.means(rows)
+    parts = staticmethod(genre_report.parts)
+    summary_parts = staticmethod(genre_report.summary_parts)
+    means = staticmethod(genre_report.means)
 
 
 @cache
@@ -108,9 +100,3 @@ def _holdout(source: str, validation: bool) -> Holdout:
     if validation:
         return split_by_time(_holdout(source, False).train, VALIDATION_FRACTION)
     return split_by_time(ratings_of(source))
-
-
-def _utc(seconds: float) -> str:
-    import time
-
-    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))

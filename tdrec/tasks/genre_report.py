@@ -1,6 +1,6 @@
 """What a report of genres says beside that of any task: users, density, and the paper's tables.
 
-The functions are `parts`, `summary_parts` and `means` of `tdrec.report.write_report`.
+The functions are `parts`, `summary_parts` and `means` of the kind of task.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
 """Labels of images, all of a data set or a few with labels of their own."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -91,9 +91,7 @@ class ImageTask(Task):
         # Whoever made the plan has looked at the data.
         return ImageSession(self.images(decode=False), cache, self.checkpoint)
 
-    @classmethod
-    def parts(cls, section: Any) -> Sequence[Any]:
-        return image_report.parts(section)
+    parts = staticmethod(image_report.parts)
 
 
 def checkpoint_hash(checkpoint: str | Path) -> str:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from tdrec.studies.metric import RMSE
+
 F = TypeVar("F")
 
 Figure = tuple[float, float]
@@ -61,8 +63,7 @@ def improvement(figure: Figure, genre: int) -> float:
         >>> round(improvement(TABLE_3["td"][0], 1), 2)
         1.36
     """
-    scratch = TABLE_3["scratch"][genre - 1][0]
-    return 100 * (scratch - figure[0]) / scratch
+    return RMSE.improvement(figure[0], TABLE_3["scratch"][genre - 1][0])
 
 
 def _figures(text: str) -> dict[str, tuple[Figure, ...]]:

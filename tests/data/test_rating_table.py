@@ -10,9 +10,9 @@ from tdrec.data import DataError
 from tdrec.data.rating_table import CSV_HEADER, RatingTable
 
 MOVIES = np.array([1, 2, 30])
-TABS = RatingTable("u.data", "\t", False, (1.0, 5.0), MOVIES)
-COLONS = RatingTable("ratings.dat", "::", False, (1.0, 5.0), MOVIES)
-COMMAS = RatingTable("ratings.csv", ",", True, (0.5, 5.0), MOVIES)
+TABS = RatingTable("u.data", "\t", False, (1.0, 5.0))
+COLONS = RatingTable("ratings.dat", "::", False, (1.0, 5.0))
+COMMAS = RatingTable("ratings.csv", ",", True, (0.5, 5.0))
 TABLES = [TABS, COLONS, COMMAS]
 
 
@@ -36,7 +36,7 @@ rows = st.lists(
 @pytest.mark.parametrize("table", TABLES)
 @given(rows=rows, end=st.sampled_from(["\n", "\r\n", "\n\n"]))
 def test_what_is_written_is_read(table, rows, end):
-    columns = table.read(text_of(table, rows, end))
+    columns = table.read(text_of(table, rows, end), MOVIES)
     assert list(zip(*(column.tolist() for column in columns), strict=True)) == rows
 
 
@@ -75,7 +75,7 @@ def test_a_bad_line_is_named_and_quoted(table, line, message):
         number = before + 2 + table.has_header
         quoted = repr(table.separator.join(line))
         with pytest.raises(DataError, match=f"{table.file}, line {number}: {message}") as caught:
-            table.read(data)
+            table.read(data, MOVIES)
         assert quoted in str(caught.value)
 
 
@@ -87,19 +87,19 @@ def test_the_fast_reader_takes_no_line_that_the_rules_refuse(table, fields):
     data = text_of(table, [(1, 2, 3, 100)]) + line.encode() + b"\n"
     if table._fault_of(line, set(MOVIES.tolist())):
         with pytest.raises(DataError, match=f"line {2 + table.has_header}: "):
-            table.read(data)
+            table.read(data, MOVIES)
     else:
-        assert table.read(data).user_ids.size == 2
+        assert table.read(data, MOVIES).user_ids.size == 2
 
 
 def test_the_first_of_several_bad_lines_is_named():
     with pytest.raises(DataError, match=r"line 2: the timestamp"):
-        TABS.read(b"1\t2\t3\t4\n1\t2\t3\tx\n1\t2\t9\t4\n")
+        TABS.read(b"1\t2\t3\t4\n1\t2\t3\tx\n1\t2\t9\t4\n", MOVIES)
 
 
 def test_long_lines_are_shortened():
     with pytest.raises(DataError) as caught:
-        TABS.read(b"1\t2\t3\t" + b"9" * 1000)
+        TABS.read(b"1\t2\t3\t" + b"9" * 1000, MOVIES)
     assert len(str(caught.value)) < 300
 
 
@@ -108,39 +108,39 @@ def test_long_lines_are_shortened():
 )
 def test_another_header_is_refused(header):
     with pytest.raises(DataError, match=r"ratings\.csv, line 1, must be the header 'userId"):
-        COMMAS.read(f"{header}\n1,2,3.5,100\n".encode())
+        COMMAS.read(f"{header}\n1,2,3.5,100\n".encode(), MOVIES)
 
 
 @pytest.mark.parametrize("end", ["", "\n", "\r\n", "\n\n"])
 def test_a_header_alone_is_refused(end):
     with pytest.raises(DataError, match=r"ratings\.csv must have at least one row"):
-        COMMAS.read((CSV_HEADER + end).encode())
+        COMMAS.read((CSV_HEADER + end).encode(), MOVIES)
 
 
 @pytest.mark.parametrize("table", TABLES)
 def test_empty_files_and_utf16_are_refused(table):
     with pytest.raises(DataError, match=r"at least one row"):
-        table.read(b"")
+        table.read(b"", MOVIES)
     with pytest.raises(DataError, match=r"UTF-16"):
-        table.read(text_of(table, [(1, 2, 3, 4)]).decode().encode("utf-16"))
+        table.read(text_of(table, [(1, 2, 3, 4)]).decode().encode("utf-16"), MOVIES)
 
 
 def test_another_separator_is_refused():
     with pytest.raises(
         DataError, match=r"line 1: a line has 4 fields separated by '::', this one 1"
     ):
-        COLONS.read(b"1,2,3,4\n")
+        COLONS.read(b"1,2,3,4\n", MOVIES)
 
 
 def test_half_stars_need_their_scale():
     data = text_of(COMMAS, [(1, 2, 0.5, 4)])
-    assert COMMAS.read(data).values.tolist() == [0.5]
+    assert COMMAS.read(data, MOVIES).values.tolist() == [0.5]
     with pytest.raises(DataError, match=r"within the scale 1 to 5, not 0.5"):
-        dataclasses.replace(COMMAS, scale=(1.0, 5.0)).read(data)
+        dataclasses.replace(COMMAS, scale=(1.0, 5.0)).read(data, MOVIES)
 
 
 def test_a_million_rows_take_a_few_seconds():
     row = b"".join(b"%d::2::4::978300760\n" % user for user in range(1, 1001))
     start = time.process_time()
-    assert COLONS.read(row * 1000).user_ids.size == 1_000_000
+    assert COLONS.read(row * 1000, MOVIES).user_ids.size == 1_000_000
     assert time.process_time() - start < 5

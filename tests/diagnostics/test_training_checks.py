@@ -18,7 +18,7 @@ from tdrec.diagnostics.training_checks import check_cost, check_gradients, check
     ],
 )
 def test_gradients(norms, expected, words):
-    findings = check_gradients(norms)
+    findings = list(check_gradients(norms))
     assert [finding.status for finding in findings] == expected
     assert words in findings[0].text
 

@@ -45,12 +45,12 @@ def test_ids(least, greatest, status):
     if status == FAIL:
         assert f"the student's 'user' has rows 0 to 4 and was asked for {least}" in finding.text
         assert "item" not in finding.text
-    assert check_ids([], 40) == []
+    assert list(check_ids([], 40)) == []
 
 
 def test_of_a_table_that_was_not_asked_nothing_is_said():
     sound, unseen = IdRange("student", "item", 10, 0, 9), IdRange("student", "user", 5, 5, -1)
-    assert check_ids([unseen], 40) == []
+    assert list(check_ids([unseen], 40)) == []
     (finding,) = check_ids([sound, unseen], 40)
     assert finding.status == OK
     assert "in 1 embedding tables" in finding.text and set(finding.figures) == {"student/item"}
@@ -68,9 +68,9 @@ def test_outputs_that_are_no_numbers():
 def test_labels_that_do_not_belong_to_predictions():
     row, column = np.zeros(40), np.zeros((40, 1))
     for prediction, labels in ((row, column), (column, row), (column, column), (row, None)):
-        assert check_shapes(prediction, labels, True) == []
-    assert check_shapes(None, row, True) == []
-    assert check_shapes(row, row, False) == []
+        assert list(check_shapes(prediction, labels, True)) == []
+    assert list(check_shapes(None, row, True)) == []
+    assert list(check_shapes(row, row, False)) == []
     (finding,) = check_shapes(row, row, True)
     assert finding.status == WARN and "weights are lost" in finding.text
     (finding,) = check_shapes(column, np.zeros((40, 3)), False)
@@ -93,7 +93,7 @@ def test_the_range_of_predictions(prediction, status):
 
 
 def test_classes_set_no_range():
-    assert check_range({"student": states(40, 1) * 50}, np.resize([0, 1], (40, 1))) == []
-    assert check_range({"student": states()}, None) == []
+    assert list(check_range({"student": states(40, 1) * 50}, np.resize([0, 1], (40, 1)))) == []
+    assert list(check_range({"student": states()}, None)) == []
     (finding,) = check_range({"student": states(40, 7) * 50}, np.arange(40))
     assert finding.status == OK and set(finding.figures) == {"labels"}

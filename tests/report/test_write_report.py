@@ -17,6 +17,7 @@ from tdrec.report.choices import choices
 from tdrec.report.document import Part, Text
 from tdrec.report.section import make_sections
 from tdrec.studies.metric import ACCURACY, RMSE
+from toy_task import ToyTask
 
 
 def test_every_section_and_all_that_reproduces_it_is_there(rows, pages):
@@ -93,16 +94,20 @@ def test_text_from_rows_and_command_is_escaped():
 
 
 def test_a_kind_of_task_adds_parts_and_means(rows):
-    def parts(section):
-        return [Part("Own part", [Text(f"of {section.title}", note=False)])]
+    class Own(ToyTask):
+        @classmethod
+        def parts(cls, section):
+            return [Part("Own part", [Text(f"of {section.title}", note=False)])]
 
-    def summary_parts(sections):
-        return [Part("Summary part", [Text(f"{len(sections)} sections", note=False)])]
+        @classmethod
+        def summary_parts(cls, sections):
+            return [Part("Summary part", [Text(f"{len(sections)} sections", note=False)])]
 
-    def means(rows):
-        return {"Mean of the two": list(GENRES[1::-1])} if rows[0].preset == "strong" else {}
+        @classmethod
+        def means(cls, rows):
+            return {"Mean of the two": list(GENRES[1::-1])} if rows[0].preset == "strong" else {}
 
-    page, markdown, lines = read(rows, parts=parts, summary_parts=summary_parts, means=means)
+    page, markdown, lines = read(rows, task=Own)
     for text in (page, markdown):
         assert text.count("Own part") == 3 and "of Strong preset: 10% of the rows" in text
         assert "3 sections" in text

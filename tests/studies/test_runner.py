@@ -338,7 +338,7 @@ def test_a_method_of_ones_own_is_an_arm(data, cache, tmp_path):
     teachers = {row.teacher for row in outcome.rows}
     assert len(teachers) == 1 and len(teachers.pop()) == 64  # one teacher, known by its weights
     write_report(
-        *(tmp_path, outcome.rows), title="t", command="c", metric=plan.metric, parts=GenreTask.parts
+        *(tmp_path, outcome.rows), title="t", command="c", metric=plan.metric, task=GenreTask
     )
 
 

@@ -95,8 +95,9 @@ def test_a_teacher_that_cannot_be_made_leaves_nothing(tmp_path, make, made):
 def test_the_hash_is_of_the_weights(tmp_path):
     teachers = Teachers(tmp_path)
     first, other = model(3.0), model(4.0)
-    assert teachers.hash("a", first) == hash_arrays(first.get_weights())
-    assert teachers.hash("b", other) != teachers.hash("a", first) == teachers.hash("c", model(3.0))
+    assert teachers.hash("a", lambda: first) == hash_arrays(first.get_weights())
+    equal = {teachers.hash("a", lambda: first), teachers.hash("c", lambda: model(3.0))}
+    assert len(equal) == 1 and teachers.hash("b", lambda: other) not in equal
 
 
 def test_a_models_bytes_are_its_file(tmp_path):

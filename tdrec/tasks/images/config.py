@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tdrec.studies.arm import ROUNDS
+from tdrec.studies.arm import ROUNDS, TD_WEIGHTS
 from tdrec.studies.config import Config
 
 DATA_SETS = ("cifar10", "cifar100", "imagenet2012")
@@ -32,28 +32,15 @@ class Labels:
 
 
 _AIR, _WATER = ("airplane", "bird"), ("frog", "ship")
+_LAND = tuple(name for name in CIFAR10 if name not in (*_AIR, *_WATER))
 _VEHICLES = ("airplane", "automobile", "ship", "truck")
+_LIVING = tuple(name for name in CIFAR10 if name not in _VEHICLES)
 
 LABELS: Mapping[str, Labels] = {
     **{name: Labels(name) for name in DATA_SETS},
     "cifar10:few": Labels("cifar10", per_class=50),
-    "cifar10:living": Labels(
-        "cifar10",
-        {
-            "living": tuple(name for name in CIFAR10 if name not in _VEHICLES),
-            "not living": _VEHICLES,
-        },
-        per_class=30,
-    ),
-    "cifar10:where": Labels(
-        "cifar10",
-        {
-            "air": _AIR,
-            "land": tuple(name for name in CIFAR10 if name not in (*_AIR, *_WATER)),
-            "water": _WATER,
-        },
-        per_class=30,
-    ),
+    "cifar10:living": Labels("cifar10", {"living": _LIVING, "not living": _VEHICLES}, per_class=30),
+    "cifar10:where": Labels("cifar10", {"air": _AIR, "land": _LAND, "water": _WATER}, per_class=30),
     "cifar10:pets": Labels("cifar10", {"cat": ("cat",), "dog": ("dog",)}, per_class=150),
 }
 """Tasks by name. The small ones are for a teacher that knows the images and not the labels."""
@@ -134,12 +121,7 @@ def reads_predictions(method: str, arguments: Mapping[str, Any]) -> bool:
 METHOD_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "ld": {"weight": 3.0},
     "fitnet": {"weight": 0.01},
-    "td": {
-        "rounds": ROUNDS,
-        "interaction_weight": 0.01,
-        "message_weight": 0.01,
-        "state_weight": 0.01,
-    },
+    "td": {"rounds": ROUNDS, **dict.fromkeys(TD_WEIGHTS, 0.01)},
 }
 """Arguments of the methods in the image experiments, where they are not those of the class: weights
 that were best on validation images of two small tasks (`experiments/README.md`)."""
@@ -150,10 +132,7 @@ PRESETS: Mapping[str, ImageConfig] = {
         image_size=32,
         crop="pad",
         teacher=ImageTeacherConfig(
-            vit={
-                **{"patch_size": 8, "num_layers": 12, "num_heads": 3},
-                **{"hidden_dim": 96, "mlp_dim": 192},
-            },
+            vit=dict(patch_size=8, num_layers=12, num_heads=3, hidden_dim=96, mlp_dim=192),
             steps=1000,
         ),
         message_dim=64,
@@ -168,10 +147,7 @@ PRESETS: Mapping[str, ImageConfig] = {
         image_size=32,
         crop="pad",
         teacher=ImageTeacherConfig(
-            vit={
-                **{"patch_size": 4, "num_layers": 12, "num_heads": 3},
-                **{"hidden_dim": 192, "mlp_dim": 768},
-            },
+            vit=dict(patch_size=4, num_layers=12, num_heads=3, hidden_dim=192, mlp_dim=768),
             batch_size=512,
             steps=20_000,
         ),

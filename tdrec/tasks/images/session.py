@@ -90,11 +90,8 @@ class ImageSession(Session):
         return Result(found, images.n_train, images.n_test, reason, facts, files)
 
     def teacher(self, task: Any, config: ImageConfig) -> str | None:
-        try:
-            model = self.teacher_model(task, config)
-        except DivergedError:
-            return None
-        return self._teachers.hash(task.teacher_file(config) or str(self.checkpoint), model)
+        name = task.teacher_file(config) or str(self.checkpoint)
+        return self._teachers.hash(name, lambda: self.teacher_model(task, config))
 
     def teacher_model(self, task: Any, config: ImageConfig) -> ViT:
         """The teacher: from its checkpoint or the cache, or trained now and put there.
@@ -187,36 +184,27 @@ class ImageSession(Session):
     def _cka(self, distiller: Distiller, images: Images, config: ImageConfig) -> dict[str, Any]:
         """How alike the two models' states and messages are, on images of the first classes."""
         found: dict[str, Any] = {}
-        batches = evaluation_batches(images.test, EVALUATION_BATCH, config.image_size)
-        shown = range(min(CKA_CLASSES, len(images.class_names)))
-        by_class: dict[int, list[Any]] = {label: [] for label in shown}
-        for pictures, labels in batches.as_numpy_iterator():
-            for picture, label in zip(pictures, labels, strict=True):
-                kept = by_class.get(int(label))
-                if kept is not None and len(kept) < CKA_IMAGES:
-                    kept.append(picture)
-            if all(len(pictures) == CKA_IMAGES for pictures in by_class.values()):
-                break
-        for label, pictures in by_class.items():
+        for label, name in enumerate(images.class_names[:CKA_CLASSES]):
+            of_class = images.test.filter(lambda _, its, label=label: its == label)
+            batches = evaluation_batches(of_class, CKA_IMAGES, config.image_size)
+            pictures, _ = next(batches.as_numpy_iterator())
             student, teacher = (
-                {name: states[name] for name in ("low", "high", "message")}
-                for states in hidden_states(distiller, np.stack(pictures), batch_size=CKA_IMAGES)
+                {state: states[state] for state in ("low", "high", "message")}
+                for states in hidden_states(distiller, pictures, batch_size=CKA_IMAGES)
             )
             table: dict[str, dict[str, float]] = {}
             for (row, column), value in cka_table(student, teacher).items():
                 table.setdefault(row, {})[column] = value
-            found[images.class_names[label]] = table
+            found[name] = table
         return found
 
     def _cost(self, config: ImageConfig, key: str, model: ViT) -> dict[str, Any]:
         if key not in self._costs:
-            shape = (1, config.image_size, config.image_size, 3)
+            pixels = np.zeros((1, config.image_size, config.image_size, 3), np.float32)
             counted = keras.backend.backend() == "tensorflow"
             self._costs[key] = {
                 "params": model.count_params(),
-                "multiply_adds": multiply_adds(model, np.zeros(shape, np.float32))
-                if counted
-                else None,
+                "multiply_adds": multiply_adds(model, pixels) if counted else None,
             }
         return self._costs[key]
 

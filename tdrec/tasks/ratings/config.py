@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from tdrec.studies.arm import ROUNDS
-from tdrec.studies.config import LOG_EVERY, Config, Range
+from tdrec.studies.arm import ROUNDS, TD_WEIGHTS
+from tdrec.studies.config import LOG_EVERY, Config, Range, changed
 
 ID_DROPOUT = {"user": 0.3, "movie": 0.05}
 """Rates of the preset `strong`."""
@@ -19,12 +19,7 @@ METHOD_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "fd": {"weight": 1.0},
     "fitnet": {"weight": 10.0},
     "hybrid": {"label_weight": 0.3, "feature_weight": 3.0},
-    "td": {
-        "rounds": ROUNDS,
-        "interaction_weight": 1.0,
-        "message_weight": 1.0,
-        "state_weight": 1.0,
-    },
+    "td": {"rounds": ROUNDS, **dict.fromkeys(TD_WEIGHTS, 1.0)},
 }
 """Arguments of the methods in these tasks, where they are not those of the class."""
 
@@ -34,12 +29,7 @@ WEIGHTS: Mapping[str, Mapping[str, Range]] = {
     "fd": {"weight": _STATES},
     "fitnet": {"weight": _STATES},
     "hybrid": {"label_weight": _LABELS, "feature_weight": _STATES},
-    "td": {
-        "interaction_weight": _STATES,
-        "message_weight": _STATES,
-        "state_weight": _STATES,
-        "label_weight": _LABELS,
-    },
+    "td": {**dict.fromkeys(TD_WEIGHTS, _STATES), "label_weight": _LABELS},
 }
 """What tuning searches of each method's weights; of a method of one's own, none."""
 
@@ -184,19 +174,10 @@ class RatingConfig(Config):
 
 
 _STRONG = RatingConfig()
+_PAPER = {"model": {"dropout": 0.3}, "bias_weight": 0.0, "id_dropout": {}}
 
 PRESETS: Mapping[str, RatingConfig] = {
-    "paper": replace(
-        _STRONG,
-        preset="paper",
-        teacher=replace(
-            _STRONG.teacher,
-            model=replace(_STRONG.teacher.model, dropout=0.3),
-            bias_weight=0.0,
-            id_dropout={},
-        ),
-        id_dropout={},
-    ),
+    "paper": changed(_STRONG, {"preset": "paper", "teacher": _PAPER, "id_dropout": {}}),
     "strong": _STRONG,
 }
 """`strong`: id dropout, on by default. `paper`: as close to the paper as it describes itself."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tdrec.data import Ratings
+from tdrec.data import Ratings, Vocabulary
 from tdrec.studies.row import Units
 from tdrec.studies.task import DivergedError, Score
 
@@ -70,10 +70,10 @@ class BiasModel:
 
     Attributes:
         mean: $\mu$, the mean training rating.
-        user_ids: The known users, sorted.
-        user_bias: Their $b_u$.
-        movie_ids: The known movies, sorted.
-        movie_bias: Their $b_i$.
+        users: The known users.
+        user_bias: $b_u$ by the users' indices, 0 of who was never seen.
+        movies: The known movies.
+        movie_bias: $b_i$ by theirs.
 
     Example:
         >>> round(score(BiasModel.fit(train).predict(test), test, train).value, 3)
@@ -84,9 +84,9 @@ class BiasModel:
     """
 
     mean: float
-    user_ids: NDArray[np.int64]
+    users: Vocabulary
     user_bias: NDArray[np.float64]
-    movie_ids: NDArray[np.int64]
+    movies: Vocabulary
     movie_bias: NDArray[np.float64]
 
     @classmethod
@@ -95,14 +95,14 @@ class BiasModel:
 
         Args:
             train: The training rows.
-            damping: $\\lambda$, the weight of an imaginary row without bias. Default 5.
+            damping: $\\lambda$, the weight of an imaginary row without bias, above 0. Default 5.
             iterations: How often both are fitted. Default 10.
         """
-        users, user = np.unique(train.user_ids, return_inverse=True)
-        movies, movie = np.unique(train.movie_ids, return_inverse=True)
+        users, movies = Vocabulary.fit(train.user_ids), Vocabulary.fit(train.movie_ids)
+        user, movie = users.lookup(train.user_ids), movies.lookup(train.movie_ids)
         mean = float(train.values.mean(dtype=np.float64))
         left = train.values - mean
-        user_bias, movie_bias = np.zeros(len(users)), np.zeros(len(movies))
+        user_bias, movie_bias = np.zeros(users.size), np.zeros(movies.size)
         user_rows, movie_rows = np.bincount(user) + damping, np.bincount(movie) + damping
         for _ in range(iterations):
             movie_bias = np.bincount(movie, left - user_bias[user]) / movie_rows
@@ -123,17 +123,11 @@ class BiasModel:
             movie_ids: Shape `(rows,)`.
             cold_user: The bias of a user who was never seen. Default 0.
         """
-        users = _look_up(self.user_ids, self.user_bias, np.asarray(user_ids), cold_user)
-        return self.mean + users + _look_up(self.movie_ids, self.movie_bias, np.asarray(movie_ids))
+        user, movie = self.users.lookup(user_ids), self.movies.lookup(movie_ids)
+        of_users = np.where(user > 0, self.user_bias[user], cold_user)
+        return self.mean + of_users + self.movie_bias[movie]
 
     @property
     def params(self) -> int:
         """How many numbers the model holds."""
-        return 1 + len(self.user_ids) + len(self.movie_ids)
-
-
-def _look_up(
-    known: NDArray[np.int64], bias: NDArray[np.float64], ids: NDArray[np.int64], other: float = 0.0
-) -> NDArray[np.float64]:
-    place = np.minimum(np.searchsorted(known, ids), len(known) - 1)
-    return np.where(known[place] == ids, bias[place], other)
+        return 1 + len(self.users.values) + len(self.movies.values)

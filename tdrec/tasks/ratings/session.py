@@ -4,6 +4,7 @@ Evaluation rows are read once, after training, and choose nothing.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import cached_property
 from operator import itemgetter
@@ -13,7 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tdrec.data import FeatureEncoder, Holdout
+from tdrec.data import FeatureEncoder, Holdout, Ratings
 from tdrec.distill import methods
 from tdrec.distill.backend import require_tensorflow
 from tdrec.distill.cut import split_model
@@ -113,11 +114,8 @@ class RatingSession(Session):
         return Result(score, len(segment.train), len(segment.test), reason, facts, files)
 
     def teacher(self, task: Any, config: RatingConfig) -> str | None:
-        try:
-            model = self.teacher_model(task.name, config)
-        except DivergedError:
-            return None
-        return self._teachers.hash(self.teacher_file(task.name, config), model)
+        name = self.teacher_file(task.name, config)
+        return self._teachers.hash(name, lambda: self.teacher_model(task.name, config))
 
     def teacher_model(self, genre: str, config: RatingConfig) -> keras.Model:
         """The teacher of a genre's students, from the cache, or trained now and put there.
@@ -208,13 +206,11 @@ class RatingSession(Session):
         start = time.perf_counter()
         model = BiasModel.fit(segment.train)
         seconds = time.perf_counter() - start
-        train, test = self.holdout.train, self.holdout.test
-        if "bias" not in self._overall:
-            everything = BiasModel.fit(train).predict(test)
-            self._overall["bias"] = score(everything, test, train).value
         found = score(model.predict(segment.test), segment.test, segment.train)
-        details = {**found.details, "rmse_all_genres": self._overall["bias"]}
-        return replace(found, details=details), {"params": model.params, "train_seconds": seconds}
+        found = self._beside_all_genres(
+            found, "bias", lambda rows: BiasModel.fit(self.holdout.train).predict(rows)
+        )
+        return found, {"params": model.params, "train_seconds": seconds}
 
     def _run_teacher(
         self, genre: str, config: RatingConfig, segment: Segment
@@ -222,16 +218,21 @@ class RatingSession(Session):
         teacher, name = self.teacher_model(genre, config), self.teacher_file(genre, config)
         found = score(predict(teacher, segment.teacher_test), segment.test, segment.train)
         if config.teacher.rows == "all":
-            train, test = self.holdout.train, self.holdout.test
-            if name not in self._overall:
-                everything = predict(teacher, self._encoder.encode(test))
-                self._overall[name] = score(everything, test, train).value
-            found = replace(
-                found, details={**found.details, "rmse_all_genres": self._overall[name]}
+            found = self._beside_all_genres(
+                found, name, lambda rows: predict(teacher, self._encoder.encode(rows))
             )
         size = (self._teachers.folder / name).stat().st_size
         cost = self._cost(name, teacher, segment.teacher_test)
         return found, {**cost, "model_bytes": size}
+
+    def _beside_all_genres(
+        self, found: Score, name: str, predict_rows: Callable[[Ratings], Any]
+    ) -> Score:
+        """A score with the RMSE on all genres' rows, computed once for what `name` is of."""
+        train, test = self.holdout.train, self.holdout.test
+        if name not in self._overall:
+            self._overall[name] = score(predict_rows(test), test, train).value
+        return replace(found, details={**found.details, "rmse_all_genres": self._overall[name]})
 
     def _run_student(
         self,

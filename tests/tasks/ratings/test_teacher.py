@@ -73,7 +73,7 @@ def test_the_teacher_learns_the_mean_of_its_members(train, learned):
 def test_a_target_is_between_rating_and_bias_model(train, learned):
     train_teacher(train, replace(CONFIG, bias_weight=3.0, id_dropout={"user": 0.5}))
     bias = BiasModel.fit(train)
-    movie = np.array([bias.movie_bias[list(bias.movie_ids).index(one)] for one in train.movie_ids])
+    movie = bias.movie_bias[bias.movies.lookup(train.movie_ids)]
     cold_user = bias.mean + movie + np.mean(train.values - bias.mean - movie)
     for targets, known in zip(np.split(learned[-1][:, 0], 2), (True, False), strict=True):
         predicted = bias.predict(train) if known else cold_user
