@@ -13,12 +13,16 @@ from keras import ops
 from tdrec.distill.check import check_type
 from tdrec.distill.method import NOTHING, Method
 from tdrec.distill.model_split import ModelSplit, Trace, split_model
+from tdrec.distill.row_order import following
+from tdrec.distill.target_folder import in_folder
+from tdrec.distill.target_form import TargetForm
 from tdrec.distill.teacher_reference import TeacherReference, check_path, cut_of
 from tdrec.distill.teacher_targets import (
     TeacherTargets,
     as_tensors,
     attach,
     batches,
+    check_trace,
     detach,
     in_memory,
 )
@@ -229,6 +233,18 @@ class Distiller(TrainingStep):
         of_teacher = [v for layer in layers for v in layer.variables if id(v) not in own]
         return [*of_teacher, *self.method.weight_variables()]
 
+    def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
+        """As `keras.Model.fit`; data of `with_teacher_targets` goes on in its order.
+
+        Args:
+            *args: Those of `keras.Model.fit`.
+            **kwargs: Those of `keras.Model.fit`.
+
+        Returns:
+            The history.
+        """
+        return super().fit(**following(self, super().fit, *args, **kwargs))
+
     def with_teacher_targets(
         self,
         data: Any,
@@ -237,53 +253,95 @@ class Distiller(TrainingStep):
         shuffle: bool = False,
         seed: int | None = None,
         drop_remainder: bool = False,
+        steps: int | None = None,
         cache: TeacherTargets | None = None,
         stored: Callable[[Any], Trace] | None = None,
+        folder: str | os.PathLike[str] | None = None,
+        dtype: str = "float32",
+        top_k: int | None = None,
+        buffer_rows: int = 131072,
     ) -> tf.data.Dataset:
         """The data with the teacher's targets computed once, so that `fit` never runs it on x.
 
-        Rows and targets are held in memory: 4 bytes for each unit of the states that the method
-        reads. Shuffle here, not in `data`: what was shuffled there is read in one order for good.
+        Rows and targets are held in memory, 4 bytes for each unit of the states that the method
+        reads; or, with `folder`, they are written to Parquet files and read from there, whatever
+        their size.
+
+        Shuffle here, not in `data`: what was shuffled there is read in one order for good. The
+        order of an epoch depends on the seed and on how many steps were made before, which is saved
+        with a distiller's optimizer, so that a training which is resumed (`BackupAndRestore`, or
+        `initial_epoch`) sees the rows that it would have seen.
 
         Args:
-            data: A finite `tf.data.Dataset` of batches `(x, y)` or `(x, y, sample_weight)`, or
-                such a tuple of arrays.
+            data: Batches `(x, y)` or `(x, y, sample_weight)`: a `tf.data.Dataset`, a
+                `keras.utils.PyDataset`, or a generator, for which `steps` is needed. Or such a
+                tuple of arrays, tensors or pandas columns.
             batch_size: Rows a batch. Default None: as `data` has them, 256 for arrays.
             shuffle: Whether each epoch has an order of its own. Default False.
             seed: Makes the orders repeatable. Default None.
             drop_remainder: Whether to leave out a last batch that is not full, whose other shape
                 would cost one more compilation. Default False.
+            steps: Batches to read of `data`, at most. Default None: all. Needed of data that has
+                no end, or may have none.
             cache: Where to look targets up and keep them. Default None: computed for this call.
             stored: A function of the inputs that returns their targets, such as a table that was
                 read (`StoredTargets`). Default None: the teacher computes them.
+            folder: A new or empty folder to keep rows and targets in. One that was written before
+                is used again for the same teacher and the same rows in the same order; any other
+                is refused. Default None: in memory.
+            dtype: How targets are kept in the folder: `"float32"` or `"float16"`. The method gets
+                float32. Default `"float32"`.
+            top_k: With a folder and label distillation on classes: keep the k largest logits of a
+                row. The other classes share what probability they have together, evenly
+                (`TargetForm`). Default None: all.
+            buffer_rows: With a folder and `shuffle`: files of 8192 rows are read in a shuffled
+                order, and these many rows are mixed at a time. Default 131072.
 
         Returns:
             A `tf.data.Dataset` for this distiller's `fit`.
 
         Raises:
-            ValueError: If the method reads a teacher and there is none, or reads what the teacher
-                or the table lacks.
+            ValueError: If the data is endless, empty, of unequal lengths, or of another kind; if
+                the method reads a teacher and there is none, or reads what the teacher or the table
+                lacks; if a target is NaN or infinite; if the folder holds something else.
+            ImportError: If there is a folder and pyarrow is missing.
 
         Example:
             >>> targets = distiller.with_teacher_targets(dataset, shuffle=True, seed=0)
             >>> history = distiller.fit(targets)
         """
-        rows, found = in_memory(data)
+        form = TargetForm(dtype, top_k)
+        form.check_method(self.method)
+        how: dict[str, Any] = {"shuffle": shuffle, "seed": seed, "drop_remainder": drop_remainder}
+        fields = self.method.teacher_fields
+        source = stored or (self._required_teacher() if fields else None)
+        if folder is None and form != TargetForm():
+            raise ValueError(
+                "`dtype` and `top_k` say how targets are kept in a folder. Received: "
+                f"dtype={dtype!r}, top_k={top_k!r} and no folder. Name one: folder='targets'."
+            )
+        if folder is not None:
+            return in_folder(
+                folder,
+                data,
+                steps,
+                source,
+                self.method,
+                form=form,
+                batch_size=batch_size,
+                buffer_rows=buffer_rows,
+                **how,
+            )
+        rows, found = in_memory(data, steps)
         x, *rest = rows
-        if fields := self.method.teacher_fields:
-            if stored is not None:
-                trace = stored(x)
-            else:
-                targets = cache or TeacherTargets()
-                trace = as_tensors(targets(self._required_teacher(), x, fields))
+        if isinstance(source, ModelSplit):
+            trace = as_tensors((cache or TeacherTargets())(source, x, fields))
             x = attach(x, self.method.reads(trace), fields)
-        return batches(
-            (x, *rest),
-            batch_size or found,
-            shuffle=shuffle,
-            seed=seed,
-            drop_remainder=drop_remainder,
-        )
+        elif source is not None and fields:
+            trace = self.method.reads(source(x))
+            check_trace(trace, len(keras.tree.flatten(x)[0]))
+            x = attach(x, trace, fields)
+        return batches((x, *rest), batch_size or found, resumable=True, **how)
 
     def _teacher_trace(self, inputs: Any, targets: dict[str, Tensor] | None) -> Trace:
         """The teacher's targets of a batch, constants, in the fields that the method reads."""
