@@ -11,21 +11,13 @@ import tensorflow as tf
 from keras import ops
 
 from tdrec.distill.check import check_type
+from tdrec.distill.data_with_targets import with_targets
 from tdrec.distill.method import NOTHING, Method
 from tdrec.distill.model_split import ModelSplit, Trace, split_model
 from tdrec.distill.row_order import following
-from tdrec.distill.target_folder import in_folder
 from tdrec.distill.target_form import TargetForm
 from tdrec.distill.teacher_reference import TeacherReference, check_path, cut_of
-from tdrec.distill.teacher_targets import (
-    TeacherTargets,
-    as_tensors,
-    attach,
-    batches,
-    check_trace,
-    detach,
-    in_memory,
-)
+from tdrec.distill.teacher_targets import TeacherTargets, detach
 from tdrec.distill.trainers.training_step import StepLosses
 from tdrec.runtime.files import replacing
 
@@ -259,7 +251,7 @@ class Distiller(TrainingStep):
         folder: str | os.PathLike[str] | None = None,
         dtype: str = "float32",
         top_k: int | None = None,
-        buffer_rows: int = 131072,
+        buffer_rows: int | None = None,
     ) -> tf.data.Dataset:
         """The data with the teacher's targets computed once, so that `fit` never runs it on x.
 
@@ -294,8 +286,9 @@ class Distiller(TrainingStep):
             top_k: With a folder and label distillation on classes: keep the k largest logits of a
                 row. The other classes share what probability they have together, evenly
                 (`TargetForm`). Default None: all.
-            buffer_rows: With a folder and `shuffle`: files of 8192 rows are read in a shuffled
-                order, and these many rows are mixed at a time. Default 131072.
+            buffer_rows: With a folder and `shuffle`: its files, of up to 8192 rows, are read in a
+                shuffled order, and these many rows are mixed at a time. Default None: as many as
+                take 256 MiB.
 
         Returns:
             A `tf.data.Dataset` for this distiller's `fit`.
@@ -310,38 +303,21 @@ class Distiller(TrainingStep):
             >>> targets = distiller.with_teacher_targets(dataset, shuffle=True, seed=0)
             >>> history = distiller.fit(targets)
         """
-        form = TargetForm(dtype, top_k)
-        form.check_method(self.method)
-        how: dict[str, Any] = {"shuffle": shuffle, "seed": seed, "drop_remainder": drop_remainder}
-        fields = self.method.teacher_fields
-        source = stored or (self._required_teacher() if fields else None)
-        if folder is None and form != TargetForm():
-            raise ValueError(
-                "`dtype` and `top_k` say how targets are kept in a folder. Received: "
-                f"dtype={dtype!r}, top_k={top_k!r} and no folder. Name one: folder='targets'."
-            )
-        if folder is not None:
-            return in_folder(
-                folder,
-                data,
-                steps,
-                source,
-                self.method,
-                form=form,
-                batch_size=batch_size,
-                buffer_rows=buffer_rows,
-                **how,
-            )
-        rows, found = in_memory(data, steps)
-        x, *rest = rows
-        if isinstance(source, ModelSplit):
-            trace = as_tensors((cache or TeacherTargets())(source, x, fields))
-            x = attach(x, self.method.reads(trace), fields)
-        elif source is not None and fields:
-            trace = self.method.reads(source(x))
-            check_trace(trace, len(keras.tree.flatten(x)[0]))
-            x = attach(x, trace, fields)
-        return batches((x, *rest), batch_size or found, resumable=True, **how)
+        reads = bool(self.method.teacher_fields)
+        return with_targets(
+            data,
+            stored or (self._required_teacher() if reads else None),
+            self.method,
+            form=TargetForm(dtype, top_k),
+            steps=steps,
+            cache=cache,
+            folder=folder,
+            batch_size=batch_size,
+            buffer_rows=buffer_rows,
+            shuffle=shuffle,
+            seed=seed,
+            drop_remainder=drop_remainder,
+        )
 
     def _teacher_trace(self, inputs: Any, targets: dict[str, Tensor] | None) -> Trace:
         """The teacher's targets of a batch, constants, in the fields that the method reads."""
