@@ -38,7 +38,7 @@ class RowOrder:
         self.steps = steps
         if seed is None:
             seed = int(tf.random.uniform((), maxval=2**31 - 1, dtype=tf.int64))
-        self.seed = seed
+        self.seed = seed % 2**64
         self.place = 0
 
     def next_iteration(self) -> int:
@@ -107,8 +107,7 @@ def shuffled(rows: int, seed: int, number: tf.Tensor) -> tf.Tensor:
     Returns:
         int64 of shape `(rows,)`.
     """
-    low, high = seed & 0x7FFFFFFF, seed >> 31  # a seed may have 64 bits
-    start = tf.stack([tf.constant(low ^ high, tf.int64), tf.cast(number, tf.int64)])
+    start = tf.stack([tf.constant(np.uint64(seed).astype(np.int64)), tf.cast(number, tf.int64)])
     return tf.random.experimental.stateless_shuffle(tf.range(rows, dtype=tf.int64), start)
 
 
@@ -164,7 +163,7 @@ def following(
     if orders:
         follower = Following(orders, given.get("steps_per_epoch"), model)
         if isinstance(callbacks, keras.callbacks.CallbackList):
-            callbacks.append(follower)
+            callbacks.callbacks = [*callbacks.callbacks, follower]
         else:
             given["callbacks"] = [*keras.tree.flatten(callbacks or []), follower]
     return given
