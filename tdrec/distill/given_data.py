@@ -151,12 +151,13 @@ def _source(data: Any, to_its_end: bool) -> Iterator[Any]:
     kind = type(data).__name__
     unknown = "where it ends cannot be known"
     if isinstance(data, tf.data.Dataset):
-        for spec in tf.nest.flatten(data.element_spec):
-            if spec.shape.rank == 0:
-                raise ValueError(
-                    "A dataset must be of batches. Received: single rows, elements of "
-                    f"{data.element_spec}. Batch them: dataset.batch(256)."
-                )
+        shapes = [spec.shape for spec in tf.nest.flatten(data.element_spec)]
+        lengths = {shape[0] for shape in shapes if shape.rank} - {None}
+        if any(shape.rank == 0 for shape in shapes) or len(lengths) > 1:
+            raise ValueError(
+                "A dataset must be of batches. Received: single rows, elements of "
+                f"{data.element_spec}. Batch them: dataset.batch(256)."
+            )
         if to_its_end and endless(data):
             _refuse_endless("a tf.data.Dataset without end", "leave out .repeat()")
         return iter(data)

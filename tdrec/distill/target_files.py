@@ -192,7 +192,7 @@ class ShardWriter:
                 f"{known.get(name, 'nothing')} before. Pad to one length, and convert to one dtype."
             )
         if not self.rows:
-            size = sum(values[0].nbytes for values in columns.values())
+            size = sum(values[:1].nbytes for values in columns.values())
             self._manifest.row_bytes = max(1, size)
             self._shard_rows = max(1, min(SHARD_ROWS, SHARD_BYTES // self._manifest.row_bytes))
         self._parts.append(columns)

@@ -57,9 +57,11 @@ class TargetForm:
         if self.top_k is None:
             return
         layers = [layer for layer in method._flatten_layers() if isinstance(layer, Method)]
-        kinds = {layer.task for layer in layers if hasattr(layer, "task")} - {"classes"}
-        if method.teacher_fields != ("prediction",) or kinds:
-            what = f"task={kinds.pop()!r}" if kinds else f"which reads {method.teacher_fields}"
+        tasks = {layer.task for layer in layers if hasattr(layer, "task")} - {"classes"}
+        what = f"task={tasks.pop()!r}" if tasks else ""
+        if method.teacher_fields != ("prediction",):
+            what = f"which reads {method.teacher_fields}"
+        if what:
             raise ValueError(
                 "`top_k` keeps logits of classes, for methods that read nothing else. Received: "
                 f"top_k={self.top_k} for {type(method).__name__}, {what}. Leave it out, or use "
