@@ -137,7 +137,7 @@ class Following(keras.callbacks.Callback):
             return
         self._started = True
         for order in self._orders:
-            step = int(self._trained.optimizer.iterations)
+            step = int(keras.ops.convert_to_numpy(self._trained.optimizer.iterations))
             order.follow(step, epoch, self._steps_per_epoch)
 
 
