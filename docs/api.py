@@ -21,6 +21,7 @@ MODULES = (
     "tdrec.distill.methods",
     "tdrec.distill.callbacks",
     "tdrec.distill.gradient_norms",
+    "tdrec.distill.given_data",
     "tdrec.distill.teacher_targets",
     "tdrec.diagnostics.state_checks",
     "tdrec.diagnostics.training_checks",

@@ -24,6 +24,8 @@ ON_BOTH_BACKENDS = (
     "distill/test_state_method.py",
     "distill/test_term_weight.py",
     "distill/trainers/test_training_step_jax.py",
+    "distill/test_row_order.py::test_a_run_cut_in_two_is_one_run",
+    "distill/test_row_order.py::test_backup_and_restore_goes_on_in_order",
     "distill/test_callbacks.py::test_ramp_up_with_scaled_losses",
     "distill/test_callbacks.py::test_stages_of_the_ramp_up",
     "distill/test_distiller_teacher.py::test_a_layer_of_both_models_is_trained",

@@ -15,6 +15,8 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 MAY_IMPORT_TENSORFLOW = {
     *("distill/balance.py", "distill/distiller.py", "distill/teacher_targets.py"),
+    *("distill/given_data.py", "distill/row_order.py", "distill/data_with_targets.py"),
+    *("distill/target_folder.py", "distill/target_form.py"),
     *(
         "distill/trainers/gradient_norms_tensorflow.py",
         "distill/trainers/training_step_tensorflow.py",

@@ -10,20 +10,16 @@ import tensorflow as tf
 from keras import ops
 
 from tdrec.distill.check import check_type
+from tdrec.distill.data_with_targets import with_targets
 from tdrec.distill.method import Method
 from tdrec.distill.model_split import ModelSplit, Trace
 from tdrec.distill.own_training import OwnTraining
 from tdrec.distill.predictor import as_split
+from tdrec.distill.row_order import following
 from tdrec.distill.sample_weights import weights_of
+from tdrec.distill.target_form import TargetForm
 from tdrec.distill.teacher_reference import TeacherReference, check_path, cut_again, cut_of
-from tdrec.distill.teacher_targets import (
-    TeacherTargets,
-    as_tensors,
-    attach,
-    batches,
-    detach,
-    in_memory,
-)
+from tdrec.distill.teacher_targets import TeacherTargets, detach
 from tdrec.distill.teaching import Teaching
 from tdrec.distill.trainers.training_step import StepLosses
 from tdrec.runtime.files import replacing, user_path
@@ -338,6 +334,18 @@ class Distiller(TrainingStep):
         if self.teaching.build(inputs, targets):
             self.built = True  # all weights exist, which Keras asks for to save or to load them
 
+    def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
+        """As `keras.Model.fit`; data of `with_teacher_targets` goes on in its order.
+
+        Args:
+            *args: Those of `keras.Model.fit`.
+            **kwargs: Those of `keras.Model.fit`.
+
+        Returns:
+            The history.
+        """
+        return super().fit(**following(self, super().fit, *args, **kwargs))
+
     def with_teacher_targets(
         self,
         data: Any,
@@ -346,49 +354,75 @@ class Distiller(TrainingStep):
         shuffle: bool = False,
         seed: int | None = None,
         drop_remainder: bool = False,
+        steps: int | None = None,
         cache: TeacherTargets | None = None,
         stored: Callable[[Any], Trace] | None = None,
+        folder: str | os.PathLike[str] | None = None,
+        dtype: str = "float32",
+        top_k: int | None = None,
+        buffer_rows: int | None = None,
     ) -> tf.data.Dataset:
         """The data with the teacher's targets computed once, so that `fit` never runs it on x.
 
-        Rows and targets are held in memory: 4 bytes for each unit of the states that the method
-        reads. Shuffle here, not in `data`: what was shuffled there is read in one order for good.
+        Rows and targets are held in memory, 4 bytes for each unit of the states that the method
+        reads; or, with `folder`, they are written to Parquet files and read from there, whatever
+        their size.
+
+        Shuffle here, not in `data`: what was shuffled there is read in one order for good. The
+        order of an epoch depends on the seed and on how many steps were made before, which is saved
+        with a distiller's optimizer, so that a training which is resumed (`BackupAndRestore`, or
+        `initial_epoch`) sees the rows that it would have seen.
 
         Args:
-            data: A finite `tf.data.Dataset` of batches `(x, y)` or `(x, y, sample_weight)`, or
-                such a tuple of arrays.
+            data: Batches `(x, y)` or `(x, y, sample_weight)`: a `tf.data.Dataset`, a
+                `keras.utils.PyDataset`, or a generator, for which `steps` is needed. Or such a
+                tuple of arrays, tensors or pandas columns.
             batch_size: Rows a batch. Default None: as `data` has them, 256 for arrays.
             shuffle: Whether each epoch has an order of its own. Default False.
             seed: Makes the orders repeatable. Default None.
             drop_remainder: Whether to leave out a last batch that is not full, whose other shape
                 would cost one more compilation. Default False.
+            steps: Batches to read of `data`, at most. Default None: all. Needed of data that has
+                no end, or may have none.
             cache: Where to look targets up and keep them. Default None: computed for this call.
             stored: A function of the inputs that returns their targets, such as a table that was
                 read (`StoredTargets`). Default None: the teacher computes them.
+            folder: A new or empty folder to keep rows and targets in. One that was written before
+                is used again for the same teacher and the same rows in the same order; any other
+                is refused. Default None: in memory.
+            dtype: How targets are kept in the folder: `"float32"` or `"float16"`. The method gets
+                float32. Default `"float32"`.
+            top_k: With a folder and label distillation on classes: keep the k largest logits of a
+                row. The other classes share what probability they have together, evenly
+                (`TargetForm`). Default None: all.
+            buffer_rows: With a folder and `shuffle`: its files, of up to 8192 rows, are read in a
+                shuffled order, and these many rows are mixed at a time. Default None: as many as
+                take 256 MiB.
 
         Returns:
             A `tf.data.Dataset` for this distiller's `fit`.
 
         Raises:
-            ValueError: If the method reads a teacher and there is none, or reads what the teacher
-                or the table lacks.
+            ValueError: If the data is endless, empty, of unequal lengths, or of another kind; if
+                the method reads a teacher and there is none, or reads what the teacher or the table
+                lacks; if a target is NaN or infinite; if the folder holds something else.
+            ImportError: If there is a folder and pyarrow is missing.
 
         Example:
             >>> targets = distiller.with_teacher_targets(dataset, shuffle=True, seed=0)
             >>> history = distiller.fit(targets)
         """
-        rows, found = in_memory(data)
-        x, *rest = rows
-        if fields := self.method.teacher_fields:
-            if stored is not None:
-                trace = stored(x)
-            else:
-                targets = cache or TeacherTargets()
-                trace = as_tensors(targets(self.teaching.required_teacher(), x, fields))
-            x = attach(x, self.method.reads(trace), fields)
-        return batches(
-            (x, *rest),
-            batch_size or found,
+        reads = bool(self.method.teacher_fields)
+        return with_targets(
+            data,
+            stored or (self.teaching.required_teacher() if reads else None),
+            self.method,
+            form=TargetForm(dtype, top_k),
+            steps=steps,
+            cache=cache,
+            folder=folder,
+            batch_size=batch_size,
+            buffer_rows=buffer_rows,
             shuffle=shuffle,
             seed=seed,
             drop_remainder=drop_remainder,

@@ -15,7 +15,16 @@ import numpy as np
 import tensorflow as tf
 
 from tdrec.distill.fingerprint import fingerprint, hash_arrays
+from tdrec.distill.given_data import (
+    batches_of,
+    check_lengths,
+    check_rows,
+    is_rows,
+    names_of,
+    refuse_not_finite,
+)
 from tdrec.distill.model_split import ModelSplit, Trace
+from tdrec.distill.row_order import RowOrder, shuffled
 from tdrec.runtime.files import replacing, user_path
 
 _ALIGNMENT = 64  # bytes: TensorFlow takes an array's memory as it is if it starts at a multiple
@@ -56,13 +65,19 @@ class TeacherTargets:
             A `Trace` of float32 arrays of shape `(rows, ...)`: constants, made with
             `training=False`; None in the fields that are not kept. Its prediction is the output
             that is distilled; None where a teacher has several and its split names none.
+
+        Raises:
+            ValueError: If the inputs have different lengths or no row, or a target is NaN or
+                infinite.
         """
+        (x,) = check_rows((x,))
         key = "-".join([_key(teacher, x), *fields])
         if key not in self._traces:
             path = self.directory and self.directory / f"{key}.npz"
             trace = _read(path) if path and path.exists() else None
             if trace is None:
                 trace = self._compute(teacher, x, fields)
+                check_trace(trace)
                 if path:
                     _write(path, trace)
             self._traces[key] = trace
@@ -83,27 +98,59 @@ class TeacherTargets:
         return Trace(*(arrays.get(field) for field in Trace._fields))
 
 
-def in_memory(data: Any) -> tuple[tuple, int]:
+def in_memory(data: Any, steps: int | None = None) -> tuple[tuple, int]:
     """All rows of a data set as arrays: `batches` taken back.
 
     Args:
-        data: A finite `tf.data.Dataset` of batches, or arrays.
+        data: Arrays, or what gives batches, as of `batches_of`.
+        steps: How many batches to read, at most. Default None: all.
 
     Returns:
         The rows, always a tuple such as `(x, y)`, and the batch size that they came in, 256 for
         arrays.
 
     Raises:
-        ValueError: If there is no batch.
+        ValueError: If there is no row, and as `check_rows` and `batches_of`.
     """
-    if not isinstance(data, tf.data.Dataset):
-        rows = data if isinstance(data, tuple) else (data,)
-        return keras.tree.map_structure(np.asarray, rows), 256
-    parts = [part if isinstance(part, tuple) else (part,) for part in data.as_numpy_iterator()]
+    if is_rows(data):
+        return check_rows(data), 256
+    parts = list(batches_of(data, steps))
     if not parts:
         raise ValueError("The data must have at least one batch. Received: an empty dataset.")
-    rows = keras.tree.map_structure(lambda *arrays: np.concatenate(arrays), *parts)
-    return rows, len(keras.tree.flatten(parts[0])[0])
+    names = iter(names_of(parts[0]))
+
+    def joined(*arrays: Any) -> Any:
+        name = next(names)
+        if arrays[0] is None:
+            return None
+        if len(shapes := {array.shape[1:] for array in arrays}) > 1:
+            raise ValueError(
+                f"Rows must be arrays of one shape. Received: {name} with entries of shapes "
+                f"{', '.join(map(str, sorted(shapes)))}. Pad them to one: "
+                "dataset.padded_batch(size, padded_shapes=...)."
+            )
+        return np.concatenate(arrays)
+
+    rows = keras.tree.map_structure(joined, *parts)
+    first = next(a for a in keras.tree.flatten(parts[0]) if a is not None)
+    return rows, len(first)
+
+
+def check_trace(trace: Trace, rows: int | None = None) -> None:
+    """Refuses targets that cannot be learned.
+
+    Args:
+        trace: Of arrays, None in the fields that there are not.
+        rows: How many there must be. Default None: that is known.
+
+    Raises:
+        ValueError: If a value is NaN or infinite, or there are more or fewer rows.
+    """
+    for field, values in trace._asdict().items():
+        if values is not None:
+            if rows is not None:
+                check_lengths({"x": np.empty(rows), f"the teacher's {field}": values})
+            refuse_not_finite(field, np.asarray(values))
 
 
 def as_tensors(trace: Trace) -> Trace:
@@ -156,6 +203,7 @@ def batches(
     shuffle: bool = False,
     seed: int | None = None,
     drop_remainder: bool = False,
+    resumable: bool = False,
 ) -> tf.data.Dataset:
     """Batches of arrays that are in memory.
 
@@ -170,17 +218,31 @@ def batches(
         shuffle: Whether each pass has an order of its own. Default False.
         seed: Makes the orders and the variants repeatable. Default None.
         drop_remainder: Whether to leave out a last batch that is not full. Default False.
+        resumable: Whether the order of a pass is known by the seed and by where the training is
+            (`RowOrder`), and not by how often the dataset was read. Default False.
 
     Returns:
         A `tf.data.Dataset` of the same structure.
     """
     with tf.device("CPU"):
-        tensors = keras.tree.map_structure(tf.convert_to_tensor, data)
+        tensors = keras.tree.map_structure(
+            lambda array: None if array is None else tf.convert_to_tensor(array), data
+        )
     rows = len(keras.tree.flatten(tensors)[0]) // len(shares)
-    dataset = tf.data.Dataset.range(rows)
-    if shuffle:
-        dataset = dataset.shuffle(rows, seed=seed, reshuffle_each_iteration=True)
-    dataset = dataset.batch(batch_size, drop_remainder=drop_remainder)
+    order = None
+    if shuffle and resumable:
+        steps = rows // batch_size if drop_remainder else -(-rows // batch_size)
+        order = passes = RowOrder(steps, seed)
+        dataset = passes.dataset(
+            lambda number: tf.data.Dataset.from_tensor_slices(
+                shuffled(rows, passes.seed, number)
+            ).batch(batch_size, drop_remainder=drop_remainder)
+        )
+    else:
+        dataset = tf.data.Dataset.range(rows)
+        if shuffle:
+            dataset = dataset.shuffle(rows, seed=seed, reshuffle_each_iteration=True)
+        dataset = dataset.batch(batch_size, drop_remainder=drop_remainder)
     if len(shares) > 1:
         bounds = tf.constant(np.cumsum(shares)[:-1], tf.float32)
 
@@ -191,8 +253,20 @@ def batches(
         seeds = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True)
         dataset = tf.data.Dataset.zip(dataset, seeds).map(draw_variant)
     dataset = dataset.map(
-        lambda index: keras.tree.map_structure(lambda tensor: tf.gather(tensor, index), tensors)
+        lambda index: keras.tree.map_structure(
+            lambda tensor: None if tensor is None else tf.gather(tensor, index), tensors
+        )
     )
+    dataset = ahead(dataset)
+    return dataset if order is None else order.mark(dataset)
+
+
+def ahead(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Two batches are made while a step runs, in the way that costs the step least.
+
+    Args:
+        dataset: Of batches.
+    """
     # tf.data's autotuning adds threads, which on two cores take half of the training step's speed,
     # and its rewriting of the graph copies all rows and targets once for each new iterator.
     options = tf.data.Options()
@@ -201,14 +275,47 @@ def batches(
     return dataset.prefetch(2).with_options(options)
 
 
-def _key(teacher: ModelSplit, x: Any) -> str:
-    """Hash of the weights, of the rows, and of what the teacher makes of the first of them.
+def teacher_key(teacher: ModelSplit, x: Any) -> str:
+    """Hash of a teacher's weights, and of what it makes of the first rows.
 
-    The last tells apart two cuts of one model, and callables whose weights are not known.
+    The latter tells apart two cuts of one model, and callables whose weights are not known.
+
+    Args:
+        teacher: The teacher's split.
+        x: Its inputs, arrays of shape `(rows, ...)`.
+
+    Returns:
+        64 hexadecimal digits.
     """
+    return hash_arrays(_first_outputs(teacher, x), start=fingerprint(teacher))
+
+
+def trace_of(teacher: ModelSplit, x: Any, fields: Sequence[str]) -> dict[str, np.ndarray]:
+    """A teacher's outputs of one batch.
+
+    Args:
+        teacher: The teacher's split.
+        x: Its inputs, arrays of shape `(rows, ...)`.
+        fields: What to return of the trace.
+
+    Returns:
+        Arrays by field, without those that the teacher lacks.
+    """
+    inputs = _of_backend(keras.tree.map_structure(tf.convert_to_tensor, x))
+    trace = teacher.distilled(teacher(inputs))._asdict()
+    outputs = {field: trace[field] for field in fields if trace.get(field) is not None}
+    return {f: keras.ops.convert_to_numpy(t).astype("float32") for f, t in outputs.items()}
+
+
+def _key(teacher: ModelSplit, x: Any) -> str:
+    """Hash of the weights, of the rows, and of what the teacher makes of the first of them."""
+    first = _first_outputs(teacher, x)
+    return hash_arrays([*keras.tree.flatten(x), *first], start=fingerprint(teacher))
+
+
+def _first_outputs(teacher: ModelSplit, x: Any) -> list[Any]:
     few = _of_backend(keras.tree.map_structure(lambda array: tf.convert_to_tensor(array[:8]), x))
-    trace = [t for t in teacher.distilled(teacher(few)) if t is not None]
-    return hash_arrays([*keras.tree.flatten(x), *trace], start=fingerprint(teacher))
+    return [t for t in teacher.distilled(teacher(few)) if t is not None]
 
 
 def _of_backend(x: Any) -> Any:

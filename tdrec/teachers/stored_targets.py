@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pandas as pd
 
+from tdrec.distill.given_data import as_array, check_lengths, names_of
 from tdrec.distill.model_split import ModelSplit, Trace
 from tdrec.distill.teacher_targets import TeacherTargets, WithTargets, attach
 from tdrec.teachers.column_files import PathLike, read_columns, write_columns
@@ -245,12 +246,16 @@ class StoredTargets:
         Raises:
             ValueError: As `__call__`.
         """
-        return attach(x, self(x, ids), self.fields)
+        trace = self(x, ids)
+        inputs = zip(names_of((x,)), keras.tree.flatten(x), strict=True)
+        check_lengths({**dict(inputs), "the targets": trace[Trace._fields.index(self.fields[0])]})
+        return attach(x, trace, self.fields)
 
     def _frame(self, x: Any, ids: Ids | None) -> pd.DataFrame:
         """The key's columns of the data, of the kinds that the table has."""
         given = _ids_in(x, self.keys, ids)
         columns = {name: _id_column(name, values) for name, values in given.items()}
+        check_lengths(columns)
         for (name, column), stored in zip(columns.items(), self._index.levels, strict=True):
             if _kind(column) != _kind(stored):
                 raise ValueError(
@@ -279,9 +284,8 @@ def _ids_in(x: Any, keys: Sequence[str], ids: Ids | None) -> Ids:
 
 
 def _id_column(name: str, values: Any) -> pd.Series:
-    """The ids as 64-bit integers or strings."""
-    array = keras.ops.convert_to_numpy(values) if keras.ops.is_tensor(values) else values
-    array = np.asarray(array)
+    """The ids as 64-bit integers or strings, whatever holds them."""
+    array = as_array(values, f"the ids of {name!r}")
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
@@ -289,16 +293,14 @@ def _id_column(name: str, values: Any) -> pd.Series:
             f"The ids of {name!r} must have the shape (rows,). Received: shape {array.shape}. "
             "Give one id for each row."
         )
-    kind = pd.api.types.infer_dtype(array, skipna=False)
-    if kind == "integer":
+    if array.dtype.kind in "iu":
         return pd.Series(array.astype("int64"))
-    if kind == "string":
-        return pd.Series(array.astype(object), dtype="str")
-    if kind == "bytes":
-        return pd.Series(array.astype(object)).str.decode("utf-8").astype("str")
+    if array.dtype.kind in "OUS" and len(array):
+        text = [item.decode() if isinstance(item, bytes) else str(item) for item in array]
+        return pd.Series(text, dtype="str")
     raise ValueError(
-        f"The ids of {name!r} must be integers or strings. Received: {kind} of dtype "
-        f"{array.dtype}. Convert them, and drop rows without an id."
+        f"The ids of {name!r} must be integers or strings. Received: dtype {array.dtype}. Convert "
+        "them, and drop rows without an id."
     )
 
 
@@ -308,7 +310,7 @@ def _kind(ids: Any) -> str:
 
 def _numbers(field: str, values: Any) -> np.ndarray:
     """The values as float32 of shape (rows, ..., n)."""
-    array = np.asarray(values)
+    array = as_array(values, f"the column {field!r}")
     if array.dtype.kind not in "iuf" or not array.ndim or 0 in array.shape[1:]:
         raise ValueError(
             f"{field!r} must be a number, or a list of them, for each row. Received: dtype "

@@ -333,25 +333,66 @@ def test_values_that_are_not_finite(bad):
         StoredTargets({"row": [7, 8]}, Trace(None, states, None))
 
 
-@pytest.mark.parametrize("bad", [["high", "low"], [True, False], [[], []], [1j, 2j]])
+@pytest.mark.parametrize("bad", [["high", "low"], [True, False], [[], []]])
 def test_values_that_are_no_numbers(bad):
     with pytest.raises(ValueError, match="'prediction' must be a number, or a list of them"):
         StoredTargets({"row": [7, 8]}, Trace(None, None, bad))
 
 
+@pytest.mark.parametrize("bad", [[1.0, np.nan], [True, False]])
+@pytest.mark.parametrize("kind", [None, object])
+def test_ids_that_are_no_ids(bad, kind):
+    with pytest.raises(ValueError, match="'row' must be integers or strings. Received: dtype"):
+        StoredTargets({"row": np.array(bad, kind)}, Trace(None, None, [1.0, 2.0]))
+
+
 @pytest.mark.parametrize(
-    ("bad", "kind"),
+    "bad",
     [
-        ([1.0, np.nan], "floating"),
-        (["a", None], "mixed"),
-        ([True, False], "boolean"),
-        (["a", 1], "mixed-integer"),
+        np.array(["a", None], object),
+        np.array(["a", 1], object),
+        pd.Series([1, None], dtype="Int64"),
+        pd.Series(["a", None], dtype="category"),
+        pd.Series(["a", None], dtype="string"),
     ],
 )
-def test_ids_that_are_none(bad, kind):
-    values = np.array(bad, object if kind.startswith("mixed") else None)
-    with pytest.raises(ValueError, match=f"'row' must be integers or strings. Received: {kind} of"):
-        StoredTargets({"row": values}, Trace(None, None, [1.0, 2.0]))
+def test_ids_that_are_missing_or_mixed(bad):
+    with pytest.raises(ValueError, match="Received: the ids of 'row' with .* in row 1"):
+        StoredTargets({"row": bad}, Trace(None, None, [1.0, 2.0]))
+
+
+INTEGERS = ["int8", "int32", "int64", "uint16", "Int32", "category", "object"]
+TEXTS = ["str", "string", "category", "object", "bytes"]
+
+
+def of_kind(values, kind):
+    if kind == "bytes":
+        return np.array([v.encode() for v in values], object)
+    return pd.Series(values).astype(kind)
+
+
+@pytest.mark.parametrize(("values", "kinds"), [([3, 4, 5], INTEGERS), (["a", "b", "ж"], TEXTS)])
+def test_ids_meet_whatever_holds_them(values, kinds):
+    for stored in kinds:
+        table = StoredTargets({"id": of_kind(values, stored)}, Trace(None, None, scores(3)))
+        for kind in kinds:
+            np.testing.assert_array_equal(table.find({"id": of_kind(values, kind)}), [0, 1, 2])
+
+
+def test_columns_of_unequal_lengths_are_named():
+    table = StoredTargets({"user": USERS, "movie": MOVIES}, Trace(None, None, scores()))
+    received = f"Received: user of {ROWS} rows, movie of 2 rows"
+    with pytest.raises(ValueError, match=received):
+        table({"user": USERS, "movie": MOVIES[:2]})
+    table = StoredTargets({"row": np.arange(ROWS)}, Trace(None, None, scores()))
+    with pytest.raises(ValueError, match=f"Received: x of {ROWS} rows, the targets of 3 rows"):
+        table.attach(X, ids={"row": np.arange(3)})
+
+
+def test_scores_whose_dtype_says_nothing_are_numbers():
+    for kind in (object, "Float64"):
+        table = StoredTargets({"row": [0, 1]}, Trace(None, None, pd.Series([0.5, 2], dtype=kind)))
+        np.testing.assert_array_equal(table({"row": [1, 0]}).prediction, [[2], [0.5]])
 
 
 def test_ids_of_another_shape_or_kind():
