@@ -20,7 +20,7 @@ Schedule = Callable[[int], float]
 
 def number(variable: keras.Variable) -> float:
     """What a variable holds, also where each device has a copy of it."""
-    return float(keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(variable)))
+    return float(keras.ops.copy(variable))
 
 
 class DistillerCallback(keras.callbacks.Callback):

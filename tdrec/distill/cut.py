@@ -1,6 +1,7 @@
 """Cuts a Keras model that has a graph into three rooms, at the outputs of two of its layers."""
 
-from collections.abc import Callable, Iterable, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -221,9 +222,9 @@ class _Room:
         masks = [mask for mask in map(mask_of, ends) if mask is not None]
         found = {id(t): t for t in [*ends, *masks, *(carried or ())] if id(t) not in self.given}
         self.found = list(found)
-        self.model = keras.Model(
-            [start, *passed] if passed else start, [*found.values()], name=name
-        )
+        given = [start, *passed] if passed else start
+        with _histories_kept(passed):
+            self.model = keras.Model(given, list(found.values()), name=name)
 
     def __call__(self, x: Any, passed: Sequence[Tensor] = (), training: bool = False) -> Any:
         values = dict(zip(self.given, [x, *passed], strict=True))
@@ -236,4 +237,24 @@ class _Room:
             return masked(values[id(tensor)], None if mask is None else values[id(mask)])
 
         end = keras.tree.map_structure(with_mask, self.end)
-        return end if self.carried is None else (end, [values[id(t)] for t in self.carried])
+        if self.carried is None:
+            return end
+        return end, [keras.ops.convert_to_tensor(values[id(t)]) for t in self.carried]
+
+
+@contextlib.contextmanager
+def _histories_kept(tensors: list[Any]) -> Iterator[None]:
+    """Lets tensors be inputs of another model, which would move a model's own inputs in its graph.
+
+    Keras copies the graph between a new model's inputs and outputs, but for tensors of an `Input`.
+    """
+    histories = [(t, t._keras_history) for t in tensors]
+    nodes = [(h.operation, len(h.operation._inbound_nodes)) for _, h in histories]
+    try:
+        yield
+    finally:
+        for tensor, history in histories:
+            tensor._keras_history = history
+        for operation, count in nodes:
+            if isinstance(operation, keras.layers.InputLayer):
+                del operation._inbound_nodes[count:]

@@ -109,6 +109,11 @@ def _in_folder(
             found = source(x)
             check_trace(found, len(keras.tree.flatten(x)[0]))
         read = method.reads(found)._asdict()
+        if keras.tree.is_nested(read["prediction"]):
+            raise ValueError(
+                "A folder keeps the prediction of one output. Received: a teacher with several, "
+                "and none named in its split. Name one (output=...), or leave `folder` out."
+            )
         return {name: np.asarray(read[name], "float32") for name in fields}
 
     batches = iter(_slices(check_rows(data)) if is_rows(data) else batches_of(data, steps))

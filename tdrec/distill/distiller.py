@@ -268,11 +268,14 @@ class Distiller(TrainingStep):
         weight = weights_of(sample_weight).task
         if not self.own_training.metrics:
             return super().compute_metrics(x, y, y_pred, weight)
-        return self.get_metrics_result() | self.own_training.compute_metrics(x, y, y_pred, weight)
+        own = self.own_training.compute_metrics(x, y, y_pred, weight)
+        return self.get_metrics_result() | own
 
     @property
     def metrics(self) -> list[keras.Metric]:
-        return [*super().metrics, *self.own_training.own_metrics()]
+        own = self.own_training
+        compiled = self._compile_metrics if own.metrics else None  # the student's are in its place
+        return [*(m for m in super().metrics if m is not compiled), *own.own_metrics()]
 
     def __setattr__(self, name: str, value: Any) -> None:
         # Before Keras sees a model, which it would train and save with the distiller.

@@ -49,6 +49,8 @@ class OwnTraining:
         Args:
             **arguments: Those of `keras.Model.compile`.
         """
+        if not self.metrics:
+            arguments = {k: v for k, v in arguments.items() if "metrics" not in k}
         if self.model is not None and (self.loss or self.metrics) and not self.model.compiled:
             optimizer = keras.optimizers.get(arguments.pop("optimizer"))
             own = type(optimizer).from_config(optimizer.get_config()) if optimizer else None

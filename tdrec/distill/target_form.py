@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tdrec.distill.method import Method
+from tdrec.distill.methods.label_distillation import LabelDistillation
 
 DTYPES = ("float32", "float16")
 VALUES, INDICES, REST = "prediction.values", "prediction.indices", "prediction.rest"
@@ -57,8 +58,11 @@ class TargetForm:
         if self.top_k is None:
             return
         layers = [layer for layer in method._flatten_layers() if isinstance(layer, Method)]
-        tasks = {layer.task for layer in layers if hasattr(layer, "task")} - {"classes"}
+        labels = [layer for layer in layers if isinstance(layer, LabelDistillation)]
+        tasks = {m.kinds.task if m.kinds else m.task for m in labels} - {"classes"}
         what = f"task={tasks.pop()!r}" if tasks else ""
+        if any(m.kinds and not m.kinds.teacher_logits for m in labels):
+            what = "whose teacher gives probabilities"
         if method.teacher_fields != ("prediction",):
             what = f"which reads {method.teacher_fields}"
         if what:

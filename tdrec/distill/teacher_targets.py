@@ -64,7 +64,7 @@ class TeacherTargets:
         Returns:
             A `Trace` of float32 arrays of shape `(rows, ...)`: constants, made with
             `training=False`; None in the fields that are not kept. Its prediction is the output
-            that is distilled; None where a teacher has several and its split names none.
+            that is distilled, or all of them where a teacher has several and its split names none.
 
         Raises:
             ValueError: If the inputs have different lengths or no row, or a target is NaN or
@@ -84,7 +84,7 @@ class TeacherTargets:
         return self._traces[key]
 
     def _compute(self, teacher: ModelSplit, x: Any, fields: Sequence[str]) -> Trace:
-        arrays: dict[str, np.ndarray] = {}  # filled in place: joining parts would hold all twice
+        arrays: dict[str, Any] = {}  # filled in place: joining parts would hold all twice
         rows, done = len(keras.tree.flatten(x)[0]), 0
         for batch in batches(x, self.batch_size):
             trace = teacher.distilled(teacher(_of_backend(batch)))._asdict()
@@ -92,8 +92,13 @@ class TeacherTargets:
             for field in fields:
                 if (part := trace.get(field)) is not None:
                     if field not in arrays:
-                        arrays[field] = _aligned((rows, *part.shape[1:]))
-                    arrays[field][done : done + size] = part
+                        arrays[field] = keras.tree.map_structure(
+                            lambda output: _aligned((rows, *output.shape[1:])), part
+                        )
+                    for array, output in zip(
+                        keras.tree.flatten(arrays[field]), keras.tree.flatten(part), strict=True
+                    ):
+                        array[done : done + size] = output
             done += size
         return Trace(*(arrays.get(field) for field in Trace._fields))
 
@@ -147,10 +152,10 @@ def check_trace(trace: Trace, rows: int | None = None) -> None:
         ValueError: If a value is NaN or infinite, or there are more or fewer rows.
     """
     for field, values in trace._asdict().items():
-        if values is not None:
+        for output in () if values is None else keras.tree.flatten(values):
             if rows is not None:
-                check_lengths({"x": np.empty(rows), f"the teacher's {field}": values})
-            refuse_not_finite(field, np.asarray(values))
+                check_lengths({"x": np.empty(rows), f"the teacher's {field}": output})
+            refuse_not_finite(field, np.asarray(output))
 
 
 def as_tensors(trace: Trace) -> Trace:
@@ -164,7 +169,7 @@ def as_tensors(trace: Trace) -> Trace:
     Returns:
         The same as tensors; those that were read from a file, and so may lie elsewhere, are copied.
     """
-    return Trace(*(field if field is None else _tensor(field) for field in trace))
+    return Trace(*(f if f is None else keras.tree.map_structure(_tensor, f) for f in trace))
 
 
 class WithTargets(NamedTuple):
@@ -304,7 +309,12 @@ def trace_of(teacher: ModelSplit, x: Any, fields: Sequence[str]) -> dict[str, np
     inputs = _of_backend(keras.tree.map_structure(tf.convert_to_tensor, x))
     trace = teacher.distilled(teacher(inputs))._asdict()
     outputs = {field: trace[field] for field in fields if trace.get(field) is not None}
-    return {f: keras.ops.convert_to_numpy(t).astype("float32") for f, t in outputs.items()}
+    return {
+        field: keras.tree.map_structure(
+            lambda t: keras.ops.convert_to_numpy(t).astype("float32"), tensors
+        )
+        for field, tensors in outputs.items()
+    }
 
 
 def _key(teacher: ModelSplit, x: Any) -> str:
@@ -315,7 +325,7 @@ def _key(teacher: ModelSplit, x: Any) -> str:
 
 def _first_outputs(teacher: ModelSplit, x: Any) -> list[Any]:
     few = _of_backend(keras.tree.map_structure(lambda array: tf.convert_to_tensor(array[:8]), x))
-    return [t for t in teacher.distilled(teacher(few)) if t is not None]
+    return [t for t in keras.tree.flatten(tuple(teacher.distilled(teacher(few)))) if t is not None]
 
 
 def _of_backend(x: Any) -> Any:
@@ -345,11 +355,32 @@ def _read(path: Path) -> Trace | None:
     """The trace in the file, None if it is damaged (a disk that was full, a copy cut short)."""
     try:
         with np.load(path) as stored:
-            return Trace(**{**dict.fromkeys(Trace._fields), **stored})
+            return Trace(**{**dict.fromkeys(Trace._fields), **_nested(dict(stored))})
     except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile):
         return None
 
 
 def _write(path: Path, trace: Trace) -> None:
     with replacing(path) as temporary:
-        np.savez(temporary, **{k: v for k, v in trace._asdict().items() if v is not None})
+        np.savez(temporary, **_flat(trace))  # type: ignore[arg-type]
+
+
+def _flat(trace: Trace) -> dict[str, np.ndarray]:
+    """The arrays by name; of several outputs by `prediction/OUTPUT`."""
+    fields = {name: value for name, value in trace._asdict().items() if value is not None}
+    return {
+        "/".join([field, *map(str, path)]): array
+        for field, value in fields.items()
+        for path, array in keras.tree.flatten_with_path(value)
+    }
+
+
+def _nested(arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+    """`_flat` taken back."""
+    prefix = "prediction/"
+    several = {k.removeprefix(prefix): arrays.pop(k) for k in list(arrays) if k.startswith(prefix)}
+    if not several:
+        return arrays
+    is_list = all(key.isdecimal() for key in several)
+    outputs = [several[str(i)] for i in range(len(several))] if is_list else several
+    return {**arrays, "prediction": outputs}

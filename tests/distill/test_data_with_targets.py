@@ -18,7 +18,7 @@ def forbidden(x):
 
 
 def unused_teacher():
-    return ModelSplit(forbidden, forbidden, forbidden, owner=keras.layers.Dense(1))
+    return ModelSplit(forbidden, forbidden, forbidden, model=keras.layers.Dense(1))
 
 
 @pytest.mark.parametrize(

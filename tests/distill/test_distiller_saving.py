@@ -80,7 +80,7 @@ def test_a_run_cut_in_two_is_one_run(tmp_path):
     # The checkpoint is of before the averages replace the weights at the end of `fit`.
     loaded = keras.saving.load_model(tmp_path / "middle.keras")
     assert float(loaded.term_weights["message_loss"]) == 0.25
-    assert loaded.teacher.cut == ("low", "high")
+    assert loaded.teacher.cut == ("low", "high", False)
     assert loaded.teacher_path == str(file)
     flags = [layer.trainable for layer in loaded.teacher.layers[0].layers]
     assert flags == [layer.trainable for layer in teacher.layers[0].layers]

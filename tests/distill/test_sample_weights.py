@@ -8,7 +8,8 @@ from keras import layers
 
 from small_distillers import X, Y, make_distiller, talking
 from tdrec.distill.distiller import Distiller
-from tdrec.distill.methods import LabelDistillation, Sum
+from tdrec.distill.methods import LabelDistillation
+from tdrec.distill.methods.sum import Sum
 from tdrec.distill.sample_weights import SampleWeights
 
 TASK, TAUGHT = (np.linspace(a, b, len(X)).astype("float32") for a, b in ((0, 1), (2, 0.5)))

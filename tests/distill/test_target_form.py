@@ -82,7 +82,7 @@ def test_fewer_classes_than_are_kept(outputs):
 @pytest.mark.parametrize(
     ("method", "received"),
     [
-        (LabelDistillation(), "LabelDistillation, task='regression'"),
+        (LabelDistillation(task="regression"), "LabelDistillation, task='regression'"),
         (LabelDistillation(task="binary"), "task='binary'"),
         (talking(), r"TalkingModels, which reads \('low', 'high'\)"),
         (Scratch(), r"Scratch, which reads \(\)"),

@@ -8,7 +8,7 @@ from tdrec.distill.methods import (
 
 
 def test_hybrid_is_label_plus_feature_distillation():
-    lesson = Lesson(Hybrid(0.7, 0.3, **SIZES))
+    lesson = Lesson(Hybrid(0.7, 0.3, "regression", **SIZES))
     student, teacher = lesson.numpy_traces()
     encoders = lesson.method.methods[1]
     messages = (

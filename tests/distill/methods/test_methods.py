@@ -56,14 +56,16 @@ UNUSUAL = {
     },
 }
 
+KINDS = {"hybrid": {"task": "regression"}}  # which the loss tells, where there is one
+
 
 @pytest.mark.parametrize(
     "method",
     [
-        pytest.param(lambda: LabelDistillation(), id="ld"),
+        pytest.param(lambda: LabelDistillation(task="regression"), id="ld"),
         pytest.param(lambda: FeatureDistillation(**SIZES), id="fd"),
         pytest.param(lambda: FitNet(hidden_dim=9), id="fitnet"),
-        pytest.param(lambda: Hybrid(**SIZES), id="hybrid"),
+        pytest.param(lambda: Hybrid(task="regression", **SIZES), id="hybrid"),
         pytest.param(lambda: TalkingModels(0, **SIZES), id="td-0"),
         pytest.param(lambda: TalkingModels(2, **SIZES), id="td-2"),
         pytest.param(lambda: TalkingModels(2, **SIZES, interaction_weight=0), id="no-interaction"),
@@ -95,7 +97,7 @@ def test_every_weight_of_a_method_gets_a_gradient(method):
 
 @pytest.mark.parametrize("name", ["fd", "fitnet", "hybrid", "td"])
 def test_dropout_acts_in_training_only(name):
-    arguments = {"hidden_dim": 64, "dropout": 0.5}
+    arguments = {"hidden_dim": 64, "dropout": 0.5, **KINDS.get(name, {})}
     lesson = Lesson(methods.get(name, **arguments))
     assert_terms(lesson.terms(), {n: float(v) for n, v in lesson.terms().items()})
     first, second = (sum(lesson.terms(training=True).values()) for _ in range(2))
@@ -176,7 +178,8 @@ def test_built_method_is_serialised_with_its_shapes(name):
 
 @pytest.mark.parametrize("name", ["fd", "fitnet", "hybrid", "td"])
 def test_the_precision_of_a_method_is_that_of_its_codecs(name):
-    lesson = Lesson(methods.get(name, hidden_dim=9, dtype="mixed_bfloat16"))
+    arguments = {"hidden_dim": 9, **KINDS.get(name, {})}
+    lesson = Lesson(methods.get(name, dtype="mixed_bfloat16", **arguments))
     layers = [layer for layer in lesson.method._flatten_layers() if layer.name == "output"]
     assert layers
     assert {layer.compute_dtype for layer in layers} == {"bfloat16"}
