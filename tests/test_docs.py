@@ -6,7 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
+import numpy as np
 import pytest
+import tensorflow as tf
 
 import small_movielens
 import tdrec
@@ -56,3 +59,29 @@ def test_api_reference_builds_without_warnings(tmp_path):
     for name in tdrec.__all__:
         assert f'id="{name}"' in page, name
     assert (tmp_path / "tdrec" / "integrations" / "tfrs.html").exists()
+
+
+def test_blocks_of_the_readme_run():
+    blocks = re.findall(
+        r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    assert len(blocks) >= 2
+    keras.utils.set_random_seed(0)
+    x, y = np.ones((8, 3), "float32"), np.ones((8, 1), "float32")
+
+    def model(*names):
+        inputs = h = keras.Input((3,))
+        for name in names:
+            h = keras.layers.Dense(4, name=name)(h)
+        return keras.Model(inputs, keras.layers.Dense(1)(h), name=names[0])
+
+    names = {
+        "keras": keras,
+        "tdrec": tdrec,
+        "student": model("dense_1", "dense_2"),
+        "teacher": model("dense_3", "dense_4", "dense_5"),
+        "dataset": tf.data.Dataset.from_tensor_slices((x, y)).batch(4),
+        "x": x,
+    }
+    exec(compile("\n".join(blocks), "README.md", "exec"), names)
+    assert float(names["loss"]) > 0

@@ -45,7 +45,8 @@ def split_model(
         The `ModelSplit`.
 
     Raises:
-        TypeError: If the model is subclassed or not built: it has no graph to cut.
+        TypeError: If the model is subclassed or not built, so that it has no graph to cut, or has
+            a `call` of its own beside one.
         ValueError: If there is no layer of that name, a layer is called more than once or has
             several outputs, `low` does not come before `high`, or a connection skips around a cut
             and `carry` is False.
@@ -67,6 +68,13 @@ def split_model(
         names = ("lower", "middle", "head")
         rooms = [keras.Model(*ends[i : i + 2], name=names[i]) for i in range(3)]
     carries = isinstance(rooms[0], _Room)
+    lower = rooms[0].model if carries else rooms[0]
+    if type(model).call not in (type(lower).call, keras.Sequential.call):
+        raise TypeError(
+            "A model is cut by its graph, which a `call` of its own would pass by. Received: "
+            f"{type(model).__name__}, which has one. Give its rooms as callables: "
+            "tdrec.ModelSplit(lower=..., middle=..., head=..., model=model)."
+        )
     split = ModelSplit(*rooms, model=model, carry=carries, input_map=input_map, output=output)
     split.shapes = shapes_of(split.distilled(Trace(cut[0], cut[1], graph.output)))
     split.cut = Cut(low, high, carry)

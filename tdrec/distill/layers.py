@@ -107,9 +107,8 @@ class DistillationTerms(keras.layers.Layer):
         self.method = method
         self.teaching = Teaching(as_split("student", student), as_split("teacher", teacher), method)
         self.add = add
-        if shapes := self.teaching.student.shapes:
-            del shapes
-            self.teaching.build()
+        if self.teaching.build():
+            self.built = True
 
     def call(
         self, x: Any, trace: Trace, sample_weight: Any = None, training: bool = False

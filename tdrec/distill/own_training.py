@@ -87,7 +87,7 @@ class OwnTraining:
         Raises:
             ValueError: If the model adds losses in its `call`, which its rooms pass by.
         """
-        if self._seen or self.model is None or self.split.whole:
+        if self._seen or self.model is None or self.split.whole or self.split.cut is not None:
             return
         self._seen = True
         self.model(self.split.see(x))
