@@ -1,12 +1,12 @@
 """A few images as a folder of TFRecords, and small models of them."""
 
-import warnings
 from dataclasses import replace
 
 import numpy as np
 import tensorflow as tf
 
 from tdrec.tasks.images.config import PRESETS
+from untraced import untraced
 
 SIZE = 8
 SMALL = replace(
@@ -50,12 +50,8 @@ def write(path, images, labels):
 
 def train_teacher(task, cache):
     """Puts the teacher of `SMALL` there: its two steps end before one would be traced."""
-    tf.config.run_functions_eagerly(True)
-    try:
-        with warnings.catch_warnings(action="ignore"):  # that what tf.data maps is traced still
-            task.open(cache).teacher_model(task, SMALL)
-    finally:
-        tf.config.run_functions_eagerly(False)
+    with untraced():
+        task.open(cache).teacher_model(task, SMALL)
 
 
 def write_folder(folder, test_seed=1, test_labels=TEST):

@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
-import tensorflow as tf
 
 import small_movielens
 import tdrec
 import tdrec.data
+from untraced import untraced
 
 ROOT = Path(tdrec.__file__).parents[1]
 GUIDE = ROOT / "docs" / "guide.md"
@@ -27,16 +27,6 @@ def run(*command, cwd):
     return done.stdout
 
 
-@pytest.fixture
-def untraced():
-    """Steps that are not traced, which takes longer than the guide's few."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
-@pytest.mark.usefixtures("untraced")
-@pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly`")
 def test_blocks_of_the_guide_run(tmp_path, monkeypatch, capsys):
     blocks = re.findall(
         r"^```python\n(.*?)^```$", GUIDE.read_text(), flags=re.MULTILINE | re.DOTALL
@@ -46,7 +36,8 @@ def test_blocks_of_the_guide_run(tmp_path, monkeypatch, capsys):
     # Fewer rows than a reader's: they decide how long it takes, not whether it runs.
     few = small_movielens.of_some_users(40, tdrec.data.load("simulated"))
     monkeypatch.setattr(tdrec.data, "load", lambda source: few)
-    exec(compile("\n".join(blocks), GUIDE, "exec"), {"__name__": "guide"})
+    with untraced():
+        exec(compile("\n".join(blocks), GUIDE, "exec"), {"__name__": "guide"})
     assert "teacher" in capsys.readouterr().out
     assert {"student.keras", "student.onnx", "student.tflite", "saved_model"} <= {
         path.name for path in (tmp_path / "served").iterdir()

@@ -1,5 +1,6 @@
 """The examples run, in mixed bfloat16 and compiled by XLA, and hold what they say."""
 
+import contextlib
 import difflib
 import importlib
 import os
@@ -13,11 +14,11 @@ import movielens
 import numpy as np
 import pytest
 import sequential
-import tensorflow as tf
 import two_tower
 
 import tdrec
 from tdrec.data import FeatureEncoder, load, split_by_time
+from untraced import untraced
 
 FOLDER = Path(movielens.__file__).parent
 FEW = {"epochs": 1, "steps_per_epoch": 3}
@@ -60,11 +61,10 @@ def run(ratings, monkeypatch):
 
     def run(name, policy, compiled=True, **options):
         keras.config.set_dtype_policy(policy)
-        tf.config.run_functions_eagerly(not compiled)
-        return importlib.import_module(name).main(**options, jit_compile=compiled), fits
+        with contextlib.nullcontext() if compiled else untraced():
+            return importlib.import_module(name).main(**options, jit_compile=compiled), fits
 
     yield run
-    tf.config.run_functions_eagerly(False)
     keras.config.set_dtype_policy("float32")
 
 
@@ -111,7 +111,6 @@ def test_every_example_is_run():
 
 
 # Tracing and compiling is what takes time, so both are tried at once: XLA and half precision.
-@pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly`")
 @pytest.mark.parametrize(
     ("name", "compiled"),
     [
