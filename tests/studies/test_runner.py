@@ -17,6 +17,7 @@ import numpy as np
 import psutil
 import pytest
 
+from small_movielens import SMALL
 from tdrec.report.report import write_report
 from tdrec.studies.arm import Arm
 from tdrec.studies.plan import Study, make_plan
@@ -323,9 +324,7 @@ def wait_until(true):
 
 
 def genre_plan(data, arms, seeds=1, trials=0):
-    preset = replace(GenreTask.presets["strong"], steps=40)
-    teacher = replace(preset.teacher, epochs=1)
-    presets = {"strong": replace(preset, teacher=teacher)}
+    presets = {"strong": SMALL}
     tasks = [GenreTask(name, data) for name in ("War", "Horror")]
     return make_plan(
         Study("Genres", arms), tasks, presets, name="genres", seeds=seeds, trials=trials
