@@ -48,6 +48,16 @@ def image_folder(tmp_path_factory):
     return str(small_images.write_folder(tmp_path_factory.mktemp("images")))
 
 
+@pytest.fixture(scope="session")
+def image_cache(image_folder, cache):
+    """The cache, with the teacher of the small images."""
+    import small_images
+    from tdrec.tasks.image import ImageTask
+
+    small_images.train_teacher(ImageTask("cifar10", image_folder), cache)
+    return cache
+
+
 @pytest.fixture
 def tuned_file(tmp_path, data):
     """Writes a file of tuned values of War, of `data` unless another hash is given."""

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from tdrec.tasks.images.config import PRESETS
+from untraced import untraced
 
 SIZE = 8
 SMALL = replace(
@@ -15,11 +16,14 @@ SMALL = replace(
         PRESETS["tiny"].teacher,
         vit={"patch_size": 4, "num_layers": 3, "num_heads": 2, "hidden_dim": 8, "mlp_dim": 12},
         batch_size=20,
-        steps=4,
+        steps=2,
     ),
     cuts={"teacher": (1, 3), "student": (1, 2)},
     message_dim=6,
     hidden_dim=5,
+    # A step of fewer operations, of which TensorFlow makes its graph sooner.
+    optimizer="sgd",
+    methods={"td": {"rounds": 1}},
     batch_size=10,
     steps=20,
 )
@@ -42,6 +46,12 @@ def write(path, images, labels):
             }
             example = tf.train.Example(features=tf.train.Features(feature=features))
             writer.write(example.SerializeToString())
+
+
+def train_teacher(task, cache):
+    """Puts the teacher of `SMALL` there: its two steps end before one would be traced."""
+    with untraced():
+        task.open(cache).teacher_model(task, SMALL)
 
 
 def write_folder(folder, test_seed=1, test_labels=TEST):

@@ -14,6 +14,7 @@ import tensorflow as tf
 import small_movielens
 import tdrec
 import tdrec.data
+from untraced import untraced
 
 ROOT = Path(tdrec.__file__).parents[1]
 GUIDE = ROOT / "docs" / "guide.md"
@@ -36,9 +37,10 @@ def test_blocks_of_the_guide_run(tmp_path, monkeypatch, capsys):
     assert len(blocks) > 8
     monkeypatch.chdir(tmp_path)
     # Fewer rows than a reader's: they decide how long it takes, not whether it runs.
-    few = small_movielens.of_some_users(8, tdrec.data.load("simulated"))
+    few = small_movielens.of_some_users(40, tdrec.data.load("simulated"))
     monkeypatch.setattr(tdrec.data, "load", lambda source: few)
-    exec(compile("\n".join(blocks), GUIDE, "exec"), {"__name__": "guide"})
+    with untraced():
+        exec(compile("\n".join(blocks), GUIDE, "exec"), {"__name__": "guide"})
     assert "teacher" in capsys.readouterr().out
     assert {"student.keras", "student.onnx", "student.tflite", "saved_model"} <= {
         path.name for path in (tmp_path / "served").iterdir()

@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 import keras
 import pytest
-import tensorflow as tf
 
 import example_names
 import tdrec
 from tdrec.cli.options import read_options
 from tdrec.studies.plan import find
+from untraced import untraced
 
 ROOT = Path(tdrec.__file__).parents[1]
 
@@ -94,20 +94,18 @@ def run(docstring):
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """An empty folder, no flags of XLA, and the same random numbers each time; steps that are not
-    traced, which takes longer than an example's few; and no progress bars: no docstring shows one.
+    traced; and no progress bars: no docstring shows one.
     """
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TF_XLA_FLAGS", "")
     keras.utils.set_random_seed(0)
-    tf.config.run_functions_eagerly(True)
     keras.config.disable_interactive_logging()
-    yield
+    with untraced():
+        yield
     keras.config.enable_interactive_logging()
-    tf.config.run_functions_eagerly(False)
 
 
 @pytest.mark.usefixtures("place")
-@pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly`")
 @pytest.mark.parametrize("docstring", EXAMPLES, ids=lambda docstring: docstring.name)
 def test_example(docstring):
     if docstring.module.startswith("tdrec.integrations"):

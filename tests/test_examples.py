@@ -1,5 +1,6 @@
-"""The examples run, compiled by XLA and in mixed bfloat16, and hold what they say."""
+"""The examples run, in mixed bfloat16 and compiled by XLA, and hold what they say."""
 
+import contextlib
 import difflib
 import importlib
 import os
@@ -17,6 +18,7 @@ import two_tower
 
 import tdrec
 from tdrec.data import FeatureEncoder, load, split_by_time
+from untraced import untraced
 
 FOLDER = Path(movielens.__file__).parent
 FEW = {"epochs": 1, "steps_per_epoch": 3}
@@ -30,6 +32,9 @@ EXAMPLES = {
     "two_tower": FEW,
 }
 
+COMPILED = ("dcn_td", "sequential", "two_tower")
+"""Those of the first tier that XLA compiles: of unlike layers and losses. The second has all."""
+
 Fit = namedtuple("Fit", "distiller data history")
 
 
@@ -42,7 +47,9 @@ def ratings():
 
 @pytest.fixture
 def run(ratings, monkeypatch):
-    """Runs an example, compiled by XLA; returns its scores and each `fit` of a distiller."""
+    """Runs an example, compiled by XLA or step by step; returns its scores and each `fit` of a
+    distiller.
+    """
     fits = []
     fit = tdrec.Distiller.fit
 
@@ -52,9 +59,10 @@ def run(ratings, monkeypatch):
     monkeypatch.setattr(tdrec.Distiller, "fit", recorded)
     monkeypatch.setattr(movielens, "load", lambda: ratings)
 
-    def run(name, policy, **options):
+    def run(name, policy, compiled=True, **options):
         keras.config.set_dtype_policy(policy)
-        return importlib.import_module(name).main(**options, jit_compile=True), fits
+        with contextlib.nullcontext() if compiled else untraced():
+            return importlib.import_module(name).main(**options, jit_compile=compiled), fits
 
     yield run
     keras.config.set_dtype_policy("float32")
@@ -103,9 +111,19 @@ def test_every_example_is_run():
 
 
 # Tracing and compiling is what takes time, so both are tried at once: XLA and half precision.
-@pytest.mark.parametrize("name", EXAMPLES)
-def test_example(run, ratings, tmp_path, name):
-    scores, fits = run(name, "mixed_bfloat16", **EXAMPLES[name])
+@pytest.mark.parametrize(
+    ("name", "compiled"),
+    [
+        *((name, name in COMPILED) for name in EXAMPLES),
+        *(
+            pytest.param(name, True, marks=pytest.mark.long)
+            for name in EXAMPLES
+            if name not in COMPILED
+        ),
+    ],
+)
+def test_example(run, ratings, tmp_path, name, compiled):
+    scores, fits = run(name, "mixed_bfloat16", compiled, **EXAMPLES[name])
     assert np.isfinite(keras.tree.flatten(scores)).all()
     assert fits
     for distiller, data, history in fits:

@@ -18,14 +18,14 @@ from tdrec.tasks.images.config import CIFAR10, PRESETS
 
 
 @pytest.fixture
-def call(image_folder, cache, tmp_path, monkeypatch):
+def call(image_folder, image_cache, tmp_path, monkeypatch):
     """Calls a command on the small images, with `--out` below the test's folder."""
     monkeypatch.setitem(PRESETS, "tiny", SMALL)
     # What it sets for processes that it starts is not for other tests.
     monkeypatch.setenv("TF_XLA_FLAGS", os.environ.get("TF_XLA_FLAGS", ""))
 
     def command(*arguments, door="run"):
-        flags = [f"--data={image_folder}", f"--cache={cache}", f"--out={tmp_path / 'out'}"]
+        flags = [f"--data={image_folder}", f"--cache={image_cache}", f"--out={tmp_path / 'out'}"]
         return main(door, [f"tdrec.{door}", *flags, *arguments], "About.")
 
     return command
@@ -77,7 +77,7 @@ def test_a_study_of_images_in_which_one_diverges(call, tmp_path, capsys):
     found = [(row.label, row.status, row.value is None) for row in rows]
     assert found == [("Scratch", "ok", False), ("FD, wild", "diverged", True)]
     assert rows[1].reason == "a loss was not finite" and rows[1].variant
-    assert rows[1].config["methods"] == {"fd": {"linear": True}}
+    assert rows[1].config["methods"] == {**SMALL.methods, "fd": {"linear": True}}
     assert "1 of 2 runs diverged" in capsys.readouterr().out
     report = (tmp_path / "out" / "report.md").read_text()
     assert all(text in report for text in ("Mine", "A note.", "FD, wild", "diverged"))

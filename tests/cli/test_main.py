@@ -112,7 +112,7 @@ def test_help(call, capsys):
     assert printed.startswith("About.") and "--method " in printed
 
 
-def test_tuned_values_are_used_and_said_to_be(call, tmp_path, tuned_file, data):
+def test_tuned_values_are_used_and_said_to_be(call, tmp_path, tuned_file, data, cache):
     path = tuned_file()
     assert call("--genre=War", "--method=ld", "--seeds=1", f"--tuned={path}") == 0
     rows = {row["method"]: row for row in rows_of(tmp_path / "out")}
@@ -121,7 +121,7 @@ def test_tuned_values_are_used_and_said_to_be(call, tmp_path, tuned_file, data):
     assert rows["ld"]["validation"] is None and rows["ld"]["label"] == "LD"
     chosen = {"learning_rate": 0.01, "steps": 20, "user_dropout": 0.6, "weight": 9.0}
     task = GenreTask("War", data)
-    alone = task.open(tmp_path / "teachers").run(task, SMALL.tuned("ld", chosen), "ld", 0)
+    alone = task.open(cache).run(task, SMALL.tuned("ld", chosen), "ld", 0)
     assert rows["ld"]["rmse"] == pytest.approx(alone.score.value, abs=1e-6)
     assert rows["ld"]["config"]["id_dropout"]["user"] == 0.6
     report = (tmp_path / "out" / "report.html").read_text()

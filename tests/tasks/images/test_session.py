@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from small_images import SIZE, SMALL, TEST, write_folder
+from small_images import SIZE, SMALL, TEST, train_teacher, write_folder
 from small_vit import npz_weights
 from tdrec.data.images import evaluation_batches
 from tdrec.distill.fingerprint import hash_arrays
@@ -23,13 +23,8 @@ def tasks(image_folder):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(scope="module")
-def session(tasks, folder):
-    return tasks["few"].open(folder)
+def session(tasks, image_cache):
+    return tasks["few"].open(image_cache)
 
 
 def stored(result, folder):
@@ -95,17 +90,18 @@ def test_a_seed_repeats_whatever_ran_before(session, tasks, tmp_path):
     assert other.score.details == {}
 
 
-def test_the_teacher_is_left_as_it_was_and_found_again(session, tasks, folder):
+def test_the_teacher_is_left_as_it_was_and_found_again(session, tasks, image_cache):
     teacher = session.teacher_model(tasks["few"], SMALL)
     before = [np.array(w) for w in teacher.weights]
     session.run(tasks["pets"], SMALL, "fd", 0)
     for a, b in zip(teacher.weights, before, strict=True):
         np.testing.assert_array_equal(a, b)
-    again = tasks["pets"].open(folder)
+    file = image_cache / tasks["few"].teacher_file(SMALL)
+    written = file.stat().st_mtime_ns
+    again = tasks["pets"].open(image_cache)
     for a, b in zip(again.teacher_model(tasks["pets"], SMALL).weights, before, strict=True):
         np.testing.assert_array_equal(a, b)
-    (file,) = folder.glob("*.keras")
-    assert file.name == tasks["few"].teacher_file(SMALL)
+    assert file.stat().st_mtime_ns == written
     found = {each.teacher(tasks["few"], SMALL) for each in (session, again)}
     assert found == {hash_arrays(before)}
 
@@ -130,6 +126,7 @@ def test_evaluation_images_decide_nothing_but_accuracy(session, tasks, tmp_path)
     """Poisoned evaluation images leave the trained student as it is."""
     source = write_folder(tmp_path / "images", test_seed=9, test_labels=TEST[::-1])
     task = replace(tasks["few"], source=str(source))
+    train_teacher(task, tmp_path / "another cache")
     poisoned = task.open(tmp_path / "another cache")
     found = []
     for each, its_task in ((session, tasks["few"]), (poisoned, task)):
