@@ -1,6 +1,7 @@
 """The distiller: a Keras model that teaches a student while it is fitted."""
 
 import os
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -19,7 +20,7 @@ from tdrec.distill.row_order import following
 from tdrec.distill.sample_weights import weights_of
 from tdrec.distill.target_form import TargetForm
 from tdrec.distill.teacher_reference import TeacherReference, check_path, cut_again, cut_of
-from tdrec.distill.teacher_targets import TeacherTargets, detach
+from tdrec.distill.teacher_targets import TeacherTargets, attach, detach
 from tdrec.distill.teaching import Teaching
 from tdrec.distill.trainers.training_step import StepLosses
 from tdrec.runtime.files import replacing, user_path
@@ -161,6 +162,14 @@ class Distiller(TrainingStep):
         self._task_loss = None if self.own_training.loss else loss
         self.method.settle(self._task_loss, self.student, self.teacher)
         super().compile(optimizer, loss, **kwargs)
+        if self.jit_compile and self.method.interprets and not self.teaching.compiles:
+            if kwargs.get("jit_compile") is True:
+                warnings.warn(
+                    f"{type(self.method).__name__} runs the teacher's middle in each step, which "
+                    "XLA cannot compile here. Proceeding with jit_compile=False.",
+                    stacklevel=2,
+                )
+            self.jit_compile = False
         self.own_training.compile(optimizer=optimizer, loss=loss, **kwargs)
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
@@ -332,6 +341,17 @@ class Distiller(TrainingStep):
         layers = self.teacher.layers if self.teacher else ()
         of_teacher = [v for layer in layers for v in layer.variables if id(v) not in own]
         return [*of_teacher, *self.method.weight_variables()]
+
+    @property
+    def teacher_outside(self) -> bool:
+        return not self.teaching.compiles
+
+    def taught(self, data: Any) -> Any:
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        inputs, targets = detach(x)
+        if targets is None and (fields := self.method.teacher_fields):
+            x = attach(inputs, self.teaching.taught(inputs, None)[0], fields)
+        return keras.utils.pack_x_y_sample_weight(x, y, sample_weight)
 
     def _build(self, inputs: Any, targets: dict[str, Tensor] | None) -> None:
         if self.teaching.build(inputs, targets):

@@ -49,6 +49,8 @@ class Method(keras.layers.Layer):
 
     teacher_fields: tuple[str, ...] = ()
     terms: tuple[str, ...] = ()
+    interprets = False
+    """Whether its terms run the teacher's middle, and not only read the teacher's trace."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -104,9 +106,26 @@ class Method(keras.layers.Layer):
         Raises:
             ValueError: If they do not fit the method.
         """
-        for method in self._flatten_layers(include_self=False, recursive=False):
-            if isinstance(method, Method):
-                method.settle(loss, student, teacher)
+        for method in self.parts():
+            method.settle(loss, student, teacher)
+
+    def check_shapes(self, student: Trace, teacher: Trace) -> None:
+        """Refuses traces that the method cannot compare, before it is built.
+
+        Args:
+            student: The shapes of the student's trace.
+            teacher: The shapes of the teacher's; None in the fields that are not read.
+
+        Raises:
+            ValueError: If they do not fit each other.
+        """
+        for method in self.parts():
+            method.check_shapes(student, teacher)
+
+    def parts(self) -> list["Method"]:
+        """The methods that this one is made of; none of most."""
+        inner = self._flatten_layers(include_self=False, recursive=False)
+        return [layer for layer in inner if isinstance(layer, Method)]
 
     def weight_variables(self) -> list[keras.Variable]:
         """What the step reads of this method's weights and of those inside it."""

@@ -35,6 +35,23 @@ class StateMethod(Method):
         self.distance = distance
         self.distance_of: Callable[[Tensor, Tensor], Tensor] = losses.get(distance)
 
+    def check_shapes(self, student: Trace, teacher: Trace) -> None:
+        for name in ("low", "high"):
+            mine, its = getattr(student, name), getattr(teacher, name)
+            if mine is None:
+                raise ValueError(
+                    f"{type(self).__name__} reads the student's states. Received: a student that "
+                    "shows none. Cut it: tdrec.split_model(student, low=..., high=...)."
+                )
+            pairs = zip(mine[1:-1], its[1:-1], strict=False)
+            if len(mine) != len(its) or any(None not in p and p[0] != p[1] for p in pairs):
+                raise ValueError(
+                    "States are compared place by place: they may differ in their last axis alone. "
+                    f"Received: {name} states of shapes {mine} (student) and {its} (teacher). Cut "
+                    "both where they have as many places, or pool one of them in a room of its own."
+                )
+        super().check_shapes(student, teacher)
+
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         return config | arguments_of(config.pop("codec"), *self.unused)

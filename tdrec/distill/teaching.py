@@ -79,6 +79,19 @@ class Teaching:
         )
         return Trace(low, high, prediction), middle
 
+    @property
+    def compiles(self) -> bool:
+        """Whether XLA can compile the teacher, as far as that is known.
+
+        Lookups, and layers that Keras runs by cuDNN, cannot be; of a plain function nobody knows.
+        """
+        if self.teacher is None or not self.method.teacher_fields:
+            return True
+        parts = [part for layer in self.teacher.layers for part in layer._flatten_layers()]
+        if not parts:
+            return not self.teacher.whole
+        return all(p.supports_jit and not isinstance(p, keras.layers.TFSMLayer) for p in parts)
+
     def required_teacher(self) -> ModelSplit:
         """The teacher.
 
@@ -102,6 +115,7 @@ class Teaching:
         if not self.method.built:
             teacher = self._teacher_shapes(inputs, targets)
             if self.student.shapes and teacher:
+                self.method.check_shapes(self.student.shapes, teacher)
                 self.method.build(self.student.shapes, teacher)
         return bool(self.method.built and self.student.shapes)
 

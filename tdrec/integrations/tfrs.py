@@ -181,6 +181,7 @@ class Distillation(tf.keras.layers.Layer, Task):
 
     def _build_method(self, student: Trace, teacher: Trace) -> None:
         if not self.method.built:
+            self.method.check_shapes(_shapes(student), _shapes(teacher))
             self.method.build(_shapes(student), _shapes(teacher))
         if not hasattr(self, "method_variables"):
             self.method_variables = [variable.value for variable in self.method.variables]

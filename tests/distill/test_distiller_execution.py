@@ -16,6 +16,9 @@ from small_distillers import (
     talking,
 )
 from small_models import inputs_and_ratings
+from tdrec.distill.cut import split_model
+from tdrec.distill.distiller import Distiller
+from tdrec.distill.methods import LabelDistillation
 
 
 @pytest.fixture(scope="module")
@@ -94,3 +97,39 @@ def test_same_seed_gives_the_same_weights():
     for first, second in zip(*runs[:2], strict=True):
         assert first.tobytes() == second.tobytes()
     assert any(abs(a - b).max() > 1e-6 for a, b in zip(runs[0], runs[2], strict=True))
+
+
+def with_a_lookup():
+    """A teacher that looks up its ids, which XLA cannot compile."""
+    inputs = keras.Input((1,), dtype="int64")
+    x = keras.layers.IntegerLookup(vocabulary=[3, 5, 7])(inputs)
+    x = keras.layers.Flatten()(keras.layers.Embedding(4, 3)(x))
+    x = keras.layers.Dense(4, "tanh", name="low")(x)
+    x = keras.layers.Dense(4, "tanh", name="high")(x)
+    return keras.Model(inputs, keras.layers.Dense(1)(x), name="teacher")
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="lookups are TensorFlow's")
+@pytest.mark.parametrize("method", [LabelDistillation, lambda: talking(1)])
+def test_a_teacher_that_xla_cannot_compile_runs_outside_of_the_step(method, recwarn):
+    ids = np.array([[3], [5], [9], [7]], "int64")
+
+    def trained(jit_compile):
+        keras.utils.set_random_seed(0)
+        inputs = keras.Input((1,), dtype="int64")
+        x = keras.layers.Flatten()(keras.layers.Embedding(10, 3)(inputs))
+        x = keras.layers.Dense(4, "tanh", name="low")(x)
+        x = keras.layers.Dense(4, "tanh", name="high")(x)
+        student = keras.Model(inputs, keras.layers.Dense(1)(x), name="student")
+        splits = [split_model(m, "low", "high") for m in (student, with_a_lookup())]
+        distiller = Distiller(*splits, method())
+        distiller.compile("sgd", loss="mse", jit_compile=jit_compile)
+        history = distiller.fit(ids, np.ones((4, 1)), epochs=2, verbose=0, shuffle=False).history
+        return history, distiller.jit_compile
+
+    (expected, _), (found, compiled) = trained(False), trained(True)
+    assert compiled == (method is LabelDistillation)
+    warned = any("Proceeding with jit_compile=False" in str(w.message) for w in recwarn)
+    assert warned != compiled
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name], values, rtol=1e-5, err_msg=name)

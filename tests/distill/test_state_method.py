@@ -6,7 +6,10 @@ from lessons import Lesson
 from tdrec.distill.methods import (
     FeatureDistillation,
     FitNet,
+    Scratch,
+    TalkingModels,
 )
+from tdrec.distill.methods.sum import Sum
 from tdrec.distill.model_split import Trace
 
 
@@ -29,3 +32,16 @@ def test_identity_compares_the_states_themselves():
 def test_identity_needs_equal_widths(kind):
     with pytest.raises(ValueError, match=r"Received: low \(None, 5\) and \(None, 7\).*Leave"):
         Lesson(kind(identity=True))
+
+
+@pytest.mark.parametrize("method", [FeatureDistillation, FitNet, TalkingModels])
+@pytest.mark.parametrize("wrap", [lambda m: m, lambda m: Sum([m, Scratch()])])
+def test_states_that_cannot_be_compared_are_refused_with_both_shapes(method, wrap):
+    def traced(side):
+        return Trace((None, side, side, 4), (None, side, side, 6), (None, 1))
+
+    with pytest.raises(ValueError, match=r"\(None, 8, 8, 4\) \(student\) and \(None, 4, 4, 4\)"):
+        wrap(method()).check_shapes(traced(8), traced(4))
+    with pytest.raises(ValueError, match="a student that shows none. Cut it"):
+        wrap(method()).check_shapes(Trace(None, None, (None, 1)), traced(4))
+    wrap(method()).check_shapes(traced(4), traced(4))

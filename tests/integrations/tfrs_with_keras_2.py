@@ -408,7 +408,7 @@ def test_split_model_refuses_what_cannot_be_cut():
 def test_wrong_types_are_refused():
     teacher = teacher_of()[0]
     student = split_model(keras_2_model(), "low", "high", input_map=of_x)
-    method = tdrec.LabelDistillation()
+    method = tdrec.LabelDistillation(task="regression")
     with pytest.raises(TypeError, match="`student` must be a ModelSplit, such as .* Received: <tf"):
         Distillation(keras_2_model(), teacher, method)
     with pytest.raises(TypeError, match="`teacher` must be a ModelSplit.* Received: None"):

@@ -41,6 +41,7 @@ class Sum(Method):
         self.terms = tuple(term for method in methods for term in method.terms)
         read = {field for method in methods for field in method.teacher_fields}
         self.teacher_fields = tuple(field for field in Trace._fields if field in read)
+        self.interprets = any(method.interprets for method in methods)
         if len(set(self.terms)) < len(self.terms):
             raise ValueError(
                 "The terms of methods that are added up must have different names. Received: "

@@ -127,6 +127,7 @@ class TalkingModels(StateMethod):
         if self.labels:
             self.terms += labels.terms
             self.teacher_fields += labels.teacher_fields
+        self.interprets = interpret and bool(self.round_terms)
         if noise:
             self.seed_generator = keras.random.SeedGenerator()
 

@@ -34,6 +34,7 @@ class BaseTrainingStep(keras.Model):
     """
 
     train_function: Any  # Keras's: the traced training step
+    jit_compile: Any  # Keras's: whether XLA compiles it
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -59,6 +60,15 @@ class BaseTrainingStep(keras.Model):
 
     def test_logs(self, logs: dict[str, Tensor]) -> dict[str, Tensor]:
         """What is said of a test, of all that Keras would say."""
+        raise NotImplementedError
+
+    @property
+    def teacher_outside(self) -> bool:
+        """Whether the teacher is run before the compiled step, which could not run it."""
+        return False
+
+    def taught(self, data: Any) -> Any:
+        """A batch with what the teacher makes of it."""
         raise NotImplementedError
 
     def of_replica(self, loss: Tensor) -> Tensor:

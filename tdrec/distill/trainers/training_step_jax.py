@@ -74,7 +74,11 @@ class TrainingStep(BaseTrainingStep):
         def read() -> Values:
             return [v.value for v in variables]
 
-        steps = self._make_function(lambda state, data: run(state, data, read()))
+        def one(state: State, data: Any) -> tuple[Logs, State]:
+            data = self.taught(data) if compiles and self.teacher_outside else data
+            return run(state, data, read())
+
+        steps = self._make_function(one)
 
         def train(state: State, batches: Any) -> tuple[Logs, State]:
             state = _each_its_own(state, read())

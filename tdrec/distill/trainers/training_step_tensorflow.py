@@ -28,6 +28,15 @@ class TrainingStep(BaseTrainingStep):
             variable.assign(value)
         return self.step_logs(data, losses)
 
+    def make_step(self, force: bool) -> None:
+        if not (self.jit_compile and self.teacher_outside):
+            return super().make_step(force)
+        if self.train_function is None or force:
+            compiled = tf.function(self.train_step, jit_compile=True, reduce_retracing=True)
+            self.jit_compile = False  # of what runs the teacher, around the compiled step
+            self.train_function = self._make_function(lambda data: compiled(self.taught(data)))
+            self.jit_compile = True
+
     def of_replica(self, loss: Tensor) -> Tensor:
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         return loss if replicas == 1 else loss / replicas
