@@ -6,10 +6,8 @@ The names below load on first use, so that `import tdrec` and the command's `--h
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from tdrec.runtime.registration import register_with_keras
-
 __version__ = "0.1.0"
-register_with_keras()
+importlib.import_module("tdrec.runtime.registration").register_with_keras()
 
 if TYPE_CHECKING:
     from tdrec.diagnostics.cka import cka_table, linear_cka

@@ -112,7 +112,8 @@ def train(name):
         "td": {"validation_data": (x, y), "measured": True},
     }
     arguments = {"student": student, "teacher": teacher, "x": x, "y": y, **ways[name]}
-    return trained(method=methods.get(name, **ARGUMENTS.get(name, {})), **arguments)
+    given = {k: v for k, v in ARGUMENTS.get(name, {}).items() if k not in ("task", "temperature")}
+    return trained(method=methods.get(name, **given), **arguments)
 
 
 TRAININGS = {**{name: lambda name=name: train(name) for name in methods.METHODS}, "vit": train_vit}

@@ -49,7 +49,11 @@ def _collect(split: ModelSplit, encoder: keras.Layer | None, x: Any, batch_size:
     parts: list[dict[str, Any]] = []
     for batch in batches(x, batch_size):
         trace = split.distilled(split(batch))
-        found = {name: value for name, value in trace._asdict().items() if value is not None}
+        found = {  # of several outputs none is compared
+            name: value
+            for name, value in trace._asdict().items()
+            if value is not None and not keras.tree.is_nested(value)
+        }
         if encoder is not None:
             found["message"] = encoder(trace.low, trace.high)
         parts.append(found)

@@ -3,7 +3,6 @@
 import os
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any
 
 import keras
@@ -18,23 +17,18 @@ from tdrec.distill.own_training import OwnTraining
 from tdrec.distill.predictor import as_split
 from tdrec.distill.row_order import following
 from tdrec.distill.sample_weights import weights_of
+from tdrec.distill.saving import SavedDistiller
 from tdrec.distill.target_form import TargetForm
-from tdrec.distill.teacher_reference import TeacherReference, check_path, cut_again, cut_of
+from tdrec.distill.teacher_reference import TeacherReference, check_path
 from tdrec.distill.teacher_targets import TeacherTargets, attach, detach
 from tdrec.distill.teaching import Teaching
 from tdrec.distill.trainers.training_step import StepLosses
-from tdrec.runtime.files import replacing, user_path
-
-if keras.backend.backend() == "jax":
-    from tdrec.distill.trainers.training_step_jax import TrainingStep
-else:
-    from tdrec.distill.trainers.training_step_tensorflow import TrainingStep
 
 Tensor = Any
 
 
 @keras.saving.register_keras_serializable(package="tdrec")
-class Distiller(TrainingStep):
+class Distiller(SavedDistiller):
     r"""Trains a student on its labels and on what a method makes of a teacher.
 
     Each step makes one student forward, takes the teacher's trace (computed, or stored with the
@@ -123,7 +117,7 @@ class Distiller(TrainingStep):
         self.own_training = OwnTraining(student)
         self._task_loss: Any = None
         self.teaching = Teaching(student, None, method)
-        self._saved_teacher: TeacherReference | None = None
+        self.saved_teacher: TeacherReference | None = None
         if teacher is not None:
             self.teacher = as_split("teacher", teacher)
         path = teacher_path
@@ -298,17 +292,12 @@ class Distiller(TrainingStep):
     def teacher(self, split: ModelSplit) -> None:
         if split is self.teacher:
             return
-        if before := self._teacher_reference():
+        if before := self.teacher_reference:
             before.check(split)
         if self.compiled:
             self.method.settle(self._task_loss, self.student, split)
         self.teaching.teacher = split
         self.trace_anew()
-
-    def _teacher_reference(self) -> TeacherReference | None:
-        if self.teacher is None:
-            return self._saved_teacher
-        return TeacherReference.of(self.teacher, self.teacher_path)
 
     def step_losses(self, data: Any) -> StepLosses:
         student, task_loss, terms = self.compute_losses(data, self.learning)
@@ -450,121 +439,6 @@ class Distiller(TrainingStep):
             seed=seed,
             drop_remainder=drop_remainder,
         )
-
-    def save(self, filepath: str | os.PathLike[str], overwrite: bool = True, **kwargs: Any) -> None:
-        """As `keras.Model.save`; the file is replaced once the new one is complete.
-
-        A run that is killed while it writes its checkpoint can so go on from the one before.
-
-        Args:
-            filepath: Where to save: a `.keras` file.
-            overwrite: Whether to replace a file without asking. Default True.
-            **kwargs: Those of `keras.Model.save`.
-
-        Raises:
-            ValueError: If the file is of another kind, which could not be loaded.
-        """
-        path = user_path(filepath)
-        if path.suffix != ".keras" and not kwargs.get("zipped"):
-            raise ValueError(
-                f"A distiller is saved as a .keras file. Received: {str(filepath)!r}. Name one, "
-                "or save its weights alone: distiller.save_weights('x.weights.h5')."
-            )
-        self._replacing(super().save, path, overwrite, **kwargs)
-
-    def save_weights(
-        self, filepath: str | os.PathLike[str], overwrite: bool = True, **kwargs: Any
-    ) -> None:
-        """As `keras.Model.save_weights`; the file is replaced once the new one is complete.
-
-        Args:
-            filepath: Where to save: a `.weights.h5` file.
-            overwrite: Whether to replace a file without asking. Default True.
-            **kwargs: Those of `keras.Model.save_weights`.
-        """
-        self._replacing(super().save_weights, user_path(filepath), overwrite, **kwargs)
-
-    def _replacing(self, save: Callable[..., Any], path: Any, overwrite: bool, **kw: Any) -> None:
-        if not (overwrite and path.parent.is_dir()):
-            save(path, overwrite=overwrite, **kw)
-        else:
-            with replacing(path) as temporary:
-                save(temporary, **kw)
-
-    def export(self, *args: Any, **kwargs: Any) -> None:
-        """Refused: what is served is the student.
-
-        Raises:
-            ValueError: Always.
-        """
-        raise ValueError(
-            "What is served is the student, without its distiller. Received: distiller.export(...)."
-            " Call student.export(path), or tdrec.export_student(student, path, inputs)."
-        )
-
-    def save_own_variables(self, store: Any) -> None:
-        super().save_own_variables(store)
-        for i, state in enumerate(self._seed_states()):
-            store[f"seed_{i}"] = state
-
-    def load_own_variables(self, store: Any) -> None:
-        stored = {key: store[key] for key in store.keys()}  # noqa: SIM118 (an entry of HDF5)
-        seeds = [stored.pop(f"seed_{i}") for i in range(len(stored)) if f"seed_{i}" in stored]
-        super().load_own_variables(stored)
-        states = self._seed_states()
-        if seeds and len(seeds) != len(states):
-            raise ValueError(
-                "A distiller goes on with the random numbers that it drew. Received: a file with "
-                f"the states of {len(seeds)} generators, for a distiller that has {len(states)}. "
-                "Load it into a distiller with the same student and the same method."
-            )
-        for seed, state in zip(seeds, states, strict=False):
-            state.assign(seed)
-
-    def _seed_states(self) -> list[keras.Variable]:
-        """The states of all random generators, of which Keras saves none."""
-        kept = {id(v) for v in (*self.weights, *self.metrics_variables)}
-        return [v for v in self.variables if id(v) not in kept]
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> "Distiller":
-        raise TypeError(
-            "A distiller is not copied, since its student, its teacher and its method would have "
-            "to be copied in step. Received: copy.deepcopy(distiller). Save and load it, or make "
-            "a new one: tdrec.Distiller(student, teacher, method)."
-        )
-
-    def get_config(self) -> dict[str, Any]:
-        cut = cut_of(self.student)
-        if cut is None:
-            raise ValueError(
-                "A distiller is saved whole only if its student is a model that was cut by "
-                "`tdrec.split_model`, or not at all, without an input map, since functions are no "
-                "data. Save its weights (`save_weights`, or ModelCheckpoint with "
-                "`save_weights_only=True`), or the student alone."
-            )
-        teacher = self._teacher_reference()
-        return {
-            **super().get_config(),
-            "student": keras.saving.serialize_keras_object(self.student_layers[0]),
-            "cut": cut,
-            "method": keras.saving.serialize_keras_object(self.method),
-            "teacher": teacher and asdict(teacher),
-        }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "Distiller":
-        config = dict(config)
-        student = keras.saving.deserialize_keras_object(config.pop("student"), custom_objects)
-        method = keras.saving.deserialize_keras_object(config.pop("method"), custom_objects)
-        cut, saved = config.pop("cut"), config.pop("teacher")
-        distiller = cls(cut_again(student, cut), None, method, **config)
-        if saved:
-            distiller._saved_teacher = reference = TeacherReference(**saved)
-            distiller.teaching.known = f", and it was saved with {reference}"
-            distiller.teacher_path = reference.path
-            if teacher := reference.load(custom_objects):
-                distiller.teacher = teacher
-        return distiller
 
 
 def _name(metric: Any) -> str:

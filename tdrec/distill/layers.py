@@ -37,8 +37,8 @@ class Interpreter(keras.layers.Layer):
         TypeError: If `split` is no split.
 
     Example:
-        >>> low, high = MessageDecoder(16, 8)(ops.ones((4, 32)))
-        >>> ops.shape(Interpreter(teacher_split)(low))
+        >>> low, high = MessageDecoder(16, 8)(keras.ops.ones((4, 32)))
+        >>> keras.ops.shape(Interpreter(teacher_split)(low))
         (4, 8)
 
     Source:

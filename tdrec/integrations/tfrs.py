@@ -65,7 +65,8 @@ class Distillation(tf.keras.layers.Layer, Task):
             trained. A function gets `training` if it has an argument of that name.
         teacher: The split of the teacher: of a Keras 3 model (`tdrec.split_model`) or, as the
             student's, of Keras 2. Its `input_map` takes its inputs from the features.
-        method: What to learn from the teacher, such as `tdrec.TalkingModels(rounds=2)`.
+        method: What to learn from the teacher, such as `tdrec.TalkingModels(rounds=2)`. Label
+            distillation must name its `task`, since no loss tells it here.
         name: The layer's name. Default `"distillation"`.
 
     Call arguments:
