@@ -142,7 +142,8 @@ class SavedDistiller(TrainingStep):
         student = keras.saving.deserialize_keras_object(config.pop("student"), custom_objects)
         method = keras.saving.deserialize_keras_object(config.pop("method"), custom_objects)
         cut, saved = config.pop("cut"), config.pop("teacher")
-        distiller: Any = cls(cut_again(student, cut), None, method, **config)
+        make: Any = cls
+        distiller = make(cut_again(student, cut), None, method, **config)
         if saved:
             distiller.saved_teacher = reference = TeacherReference(**saved)
             distiller.teaching.known = f", and it was saved with {reference}"
