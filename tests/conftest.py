@@ -43,18 +43,18 @@ def cache(shared):
 @pytest.fixture(scope="session")
 def image_folder(tmp_path_factory):
     """The folder of small images, as a command takes it."""
-    import small_images
+    import tiny_images
 
-    return str(small_images.write_folder(tmp_path_factory.mktemp("images")))
+    return str(tiny_images.write_folder(tmp_path_factory.mktemp("images")))
 
 
 @pytest.fixture(scope="session")
 def image_cache(image_folder, cache):
     """The cache, with the teacher of the small images."""
-    import small_images
+    import tiny_images
     from tdrec.tasks.image import ImageTask
 
-    small_images.train_teacher(ImageTask("cifar10", image_folder), cache)
+    tiny_images.train_teacher(ImageTask("cifar10", image_folder), cache)
     return cache
 
 

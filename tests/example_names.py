@@ -8,11 +8,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-import small_images
 import small_movielens
 import small_vit
 import study_rows
 import tdrec
+import tiny_images
 from tdrec.data import FeatureEncoder, simulate, split_by_time
 from tdrec.data.images import load_images
 from tdrec.distill.teacher_targets import batches
@@ -104,8 +104,8 @@ class Ready:
         Path("images").mkdir()
         for part in ("train", "test"):
             labels = [*range(10)] * 6
-            pictures = small_images.pictures(len(labels))
-            small_images.write(f"images/{part}.tfrecord", pictures, labels)
+            pictures = tiny_images.pictures(len(labels))
+            tiny_images.write(f"images/{part}.tfrecord", pictures, labels)
         return "images"
 
     @cached_property

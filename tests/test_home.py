@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 import small_distillers
-import small_images
 import small_movielens
 import study_rows
 import tdrec
+import tiny_images
 from small_models import INPUTS, small_model
 from small_vit import npz_weights, write_folder
 from tdrec.cli.options import read_options
@@ -52,8 +52,8 @@ def test_ratings(home, monkeypatch):
 
 
 def test_images(home):
-    small_images.write(home / "train.tfrecord", small_images.pictures(2), [0, 1])
-    small_images.write(home / "test.tfrecord", small_images.pictures(2), [0, 1])
+    tiny_images.write(home / "train.tfrecord", tiny_images.pictures(2), [0, 1])
+    tiny_images.write(home / "test.tfrecord", tiny_images.pictures(2), [0, 1])
     check_image_source("~")
     assert load_images("~").n_train == 2
 

@@ -183,7 +183,7 @@ def _locate(path: Path, names: list[str]) -> tuple[_Format, str]:
         )
     shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
     raise DataError(
-        f"{path} must be {ACCEPTED}, at the root or in one sub-folder. "
+        f"{path} must be {ACCEPTED}, at the root or up to two folders deep. "
         f"Received: {shown or 'no files'}. Give the right folder or zip."
     )
 

@@ -1,6 +1,15 @@
-"""What runs on one of Keras's backends alone says so."""
+"""What differs with Keras's backend or with the devices: what runs on one alone says so."""
 
 import keras
+
+
+def number(variable: keras.Variable) -> float:
+    """What a variable holds, also where each device has a copy of it.
+
+    Args:
+        variable: Of one number.
+    """
+    return float(keras.ops.copy(variable))
 
 
 def require_tensorflow(what: str, instead: str) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from tdrec.distill.callbacks import DistillerCallback, number
+from tdrec.distill.backend import number
+from tdrec.distill.callbacks import DistillerCallback
 from tdrec.distill.check import check_positive
 from tdrec.distill.gradient_norms import compiled_norms
 

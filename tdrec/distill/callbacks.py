@@ -11,16 +11,12 @@ from typing import Any
 
 import keras
 
+from tdrec.distill.backend import number
 from tdrec.distill.check import check_not_negative
 from tdrec.distill.distiller import Distiller
 from tdrec.distill.trainers.training_step import PARTS
 
 Schedule = Callable[[int], float]
-
-
-def number(variable: keras.Variable) -> float:
-    """What a variable holds, also where each device has a copy of it."""
-    return float(keras.ops.copy(variable))
 
 
 class DistillerCallback(keras.callbacks.Callback):

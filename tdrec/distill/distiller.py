@@ -72,9 +72,8 @@ class Distiller(SavedDistiller):
         RuntimeError: If Keras runs on another backend than TensorFlow or JAX.
         TypeError: If an argument is of another type.
         ValueError: If the student's weights cannot be found, or its model has a `train_step` of its
-            own; if `teacher_path` is given for a
-            teacher that a file cannot restore; if another teacher is set than there was; in `fit`,
-            if the method reads a teacher and there is none.
+            own; if `teacher_path` is given for a teacher that a file cannot restore; if another
+            teacher is set than there was; in `fit`, if the method reads one and there is none.
         FileNotFoundError: If there is nothing at `teacher_path`.
 
     Example:
@@ -147,7 +146,8 @@ class Distiller(SavedDistiller):
                 of what is logged already.
         """
         logged = {"loss", *self.term_trackers}
-        names = [_name(metric) for metric in keras.tree.flatten(kwargs.get("metrics") or [])]
+        given = [kwargs.get(key) or [] for key in ("metrics", "weighted_metrics")]
+        names = [_name(metric) for metric in keras.tree.flatten(given)]
         if taken := sorted(logged.intersection(names)):
             raise ValueError(
                 f"A metric needs a name of its own. Received: {', '.join(taken)}, which the "

@@ -58,8 +58,8 @@ class Interpreter(keras.layers.Layer):
 class DistillationTerms(keras.layers.Layer):
     r"""A method's terms of a batch, as a layer of the student or of a model around it.
 
-    $\sum_t L_t$ is added to the loss of whoever calls the layer (`add_loss`), and the terms are
-    returned by name: use it in a `call`, a `compute_loss` or a `train_step` of one's own. The
+    The terms $L_t$ are returned by name, for a `compute_loss` or a `train_step` of one's own; with
+    `add` their sum is also added to the loss of whoever calls the layer, in a `call`. The
     encoders and decoders of the method are the layer's, trained with the model; the teacher is
     only read. On JAX its weights are written into the compiled step as numbers.
 

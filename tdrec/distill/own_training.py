@@ -37,7 +37,7 @@ class OwnTraining:
                 f"{type(model).__name__}, whose class has a {' and a '.join(steps)}. Keep it, and "
                 "add a method's terms to the loss in it: "
                 "self.terms = tdrec.DistillationTerms(student_split, teacher_split, method), and "
-                "in the step loss += self.terms(x, trace)."
+                "in the step loss += sum(self.terms(x, trace, training=True).values())."
             )
 
     def compile(self, **arguments: Any) -> None:
@@ -89,7 +89,6 @@ class OwnTraining:
         """
         if self._seen or self.model is None or self.split.whole or self.split.cut is not None:
             return
-        self._seen = True
         self.model(self.split.see(x))
         added = self.model._get_own_losses()
         self.model._clear_losses()
@@ -100,6 +99,7 @@ class OwnTraining:
                 "rooms pass by. Add it in a layer or in compute_loss, or distil the whole model: "
                 "tdrec.Distiller(student, teacher, tdrec.LabelDistillation())."
             )
+        self._seen = True
 
 
 def _own(model: keras.Model | None, name: str) -> bool:

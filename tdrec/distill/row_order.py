@@ -13,6 +13,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tdrec.distill.backend import number
+
 
 class RowOrder:
     """Orders of passes over some rows, and the place in them.
@@ -137,7 +139,7 @@ class Following(keras.callbacks.Callback):
             return
         self._started = True
         for order in self._orders:
-            step = int(keras.ops.convert_to_numpy(self._trained.optimizer.iterations))
+            step = int(number(self._trained.optimizer.iterations))
             order.follow(step, epoch, self._steps_per_epoch)
 
 

@@ -25,7 +25,7 @@ from tdrec.distill.target_files import (
     refuse,
 )
 from tdrec.distill.target_form import TargetForm
-from tdrec.runtime.files import replace_file
+from tdrec.runtime.files import replace_file, user_path
 from tdrec.runtime.parquet import pyarrow_for
 
 TARGET = "target."
@@ -161,7 +161,7 @@ def targets_in(
         ImportError: If pyarrow is missing.
     """
     pyarrow_for(NEEDS_ARROW)
-    folder = Path(path).expanduser()
+    folder = user_path(path)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         return _found(folder, batches, structure, teacher, fields, form)
     folder.mkdir(parents=True, exist_ok=True)  # empty if it is there

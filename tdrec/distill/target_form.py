@@ -61,8 +61,6 @@ class TargetForm:
         labels = [layer for layer in layers if isinstance(layer, LabelDistillation)]
         tasks = {m.kinds.task if m.kinds else m.task for m in labels} - {"classes"}
         what = f"task={tasks.pop()!r}" if tasks else ""
-        if any(m.kinds and not m.kinds.teacher_logits for m in labels):
-            what = "whose teacher gives probabilities"
         if method.teacher_fields != ("prediction",):
             what = f"which reads {method.teacher_fields}"
         if what:

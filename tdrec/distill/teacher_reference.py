@@ -1,9 +1,11 @@
 """How a saved distiller refers to its teacher: by path and fingerprint, never by its weights."""
 
+import functools
 import io
 import os
 import zipfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 import h5py
@@ -133,7 +135,16 @@ def file_content(path: str | os.PathLike[str]) -> str:
     Returns:
         64 hexadecimal digits (SHA-256).
     """
-    with zipfile.ZipFile(user_path(path)) as archive:
+    file = user_path(path).resolve()
+    state = file.stat()
+    return _content(file, state.st_mtime_ns, state.st_size)
+
+
+@functools.lru_cache(maxsize=4)
+def _content(file: Path, changed: int, size: int) -> str:
+    """`file_content`, once for each state of a file: a distiller is saved at every checkpoint."""
+    del changed, size
+    with zipfile.ZipFile(file) as archive:
         config = archive.read("config.json").decode()
         with h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as weights:
             names: list[str] = []

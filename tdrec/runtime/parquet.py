@@ -4,7 +4,7 @@ from typing import Any
 
 
 def pyarrow_for(what: str) -> Any:
-    """The module `pyarrow`, with `pyarrow.parquet` and `pyarrow.compute` loaded.
+    """The module `pyarrow`, with its `parquet`, `dataset` and `compute` loaded.
 
     Args:
         what: What needs it, the subject of a sentence in the plural.
@@ -19,6 +19,7 @@ def pyarrow_for(what: str) -> Any:
     try:
         import pyarrow
         import pyarrow.compute
+        import pyarrow.dataset
         import pyarrow.parquet
     except ImportError as error:
         raise ImportError(

@@ -246,10 +246,12 @@ def find(name: str) -> tuple[str, Study]:
             f"A study is one of {', '.join(known)}, or the path of a Python file. "
             f"Received: {name!r}."
         )
-    if path.stem in sys.stdlib_module_names:
+    loaded = sys.modules.get(path.stem)
+    hidden = loaded and not hasattr(loaded, "STUDY") and loaded.__file__ != str(path)
+    if hidden or path.stem in sys.stdlib_module_names:
         raise ValueError(
-            f"A study's file must not have the name of a module of Python's. Received: {path}. "
-            "Rename it."
+            "A study's file must not have the name of a module of Python's, or of one that is "
+            f"loaded: it would take its place. Received: {path}. Rename it."
         )
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec and spec.loader

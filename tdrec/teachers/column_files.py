@@ -14,6 +14,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from tdrec.runtime.files import replacing, user_path
+from tdrec.runtime.parquet import pyarrow_for
 from tdrec.runtime.tfrecords import read_records
 from tdrec.teachers.table_files import table_files
 
@@ -140,26 +141,13 @@ def _refuse_unequal(file: Path, name: str, lengths: np.ndarray, a_row: int = 1) 
 # Parquet
 
 
-def _pyarrow() -> Any:
-    try:
-        import pyarrow
-        import pyarrow.compute
-        import pyarrow.dataset
-        import pyarrow.parquet
-    except ImportError as error:
-        raise ImportError(
-            "Parquet files need pyarrow, which is missing. Install it: pip install pyarrow"
-        ) from error
-    return pyarrow
-
-
 def _folder_columns(
     path: Path, files: Sequence[Path], names: Sequence[str]
 ) -> list[dict[str, Any]]:
     """What the folders of each file say of its rows, as `genre` in `genre=Drama/part-0.parquet`."""
     if files[0].parent == path or not path.is_dir():
         return [{}] * len(files)
-    pa = _pyarrow()
+    pa = pyarrow_for("Parquet files")
     try:
         dataset = pa.dataset.dataset(
             [str(file) for file in files],
@@ -185,7 +173,7 @@ def _unreadable(pa: Any) -> tuple[type[Exception], ...]:
 
 def _read_parquet(file: Path, names: Sequence[str], said: Mapping[str, Any]) -> Columns:
     """The columns of a file, with those that its folder's name gives."""
-    pa = _pyarrow()
+    pa = pyarrow_for("Parquet files")
     own = [name for name in names if name not in said]
     try:
         with pa.parquet.ParquetFile(file) as stored:
@@ -232,7 +220,7 @@ def _from_arrow(pa: Any, file: Path, name: str, column: Any) -> np.ndarray:
 
 
 def _write_parquet(file: Path, columns: Mapping[str, np.ndarray]) -> None:
-    pa = _pyarrow()
+    pa = pyarrow_for("Parquet files")
     arrays = {}
     for name, values in columns.items():
         array = pa.array(values.reshape(-1))

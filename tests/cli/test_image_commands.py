@@ -7,7 +7,6 @@ import keras
 import numpy as np
 import pytest
 
-from small_images import SIZE, SMALL
 from tdrec.cli.main import main
 from tdrec.data.image_subsets import relabelled
 from tdrec.data.images import evaluation_batches, load_images
@@ -15,6 +14,7 @@ from tdrec.models.vit import ViT
 from tdrec.studies.arm import METHODS
 from tdrec.studies.results import read_rows
 from tdrec.tasks.images.config import CIFAR10, PRESETS
+from tiny_images import SIZE, SMALL
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from small_images import pictures, write
 from tdrec.data import DataError
 from tdrec.data.images import check_image_source, load_images
+from tiny_images import pictures, write
 
 
 def small(folder, number=4):

@@ -3,10 +3,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from small_images import pictures, write
 from tdrec.data import DataError
 from tdrec.data.image_subsets import for_validation, relabelled
 from tdrec.data.images import load_images
+from tiny_images import pictures, write
 
 NAMES = ("cat", "dog", "owl")
 TRAIN = [0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2]

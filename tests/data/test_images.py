@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from small_images import SIZE, pictures, write
 from tdrec.data import DataError
 from tdrec.data.images import (
     evaluation_batches,
@@ -14,6 +13,7 @@ from tdrec.data.images import (
     training_batches,
 )
 from tdrec.data.movielens_tfds import missing_packages
+from tiny_images import SIZE, pictures, write
 
 CIFAR = Path(os.environ.get("TDREC_DATA") or "nowhere").resolve().parents[1] / "cifar10"
 

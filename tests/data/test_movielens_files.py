@@ -98,7 +98,7 @@ def test_a_folder_of_something_else_lists_what_was_sought_and_found(tmp_path):
 
 @pytest.mark.parametrize("missing", ["u_data", "u_item", "u_genre"])
 def test_an_incomplete_folder_is_refused(files_100k, missing):
-    with pytest.raises(DataError, match=r"at the root or in one sub-folder. Received: u"):
+    with pytest.raises(DataError, match=r"at the root or up to two folders deep. Received: u"):
         load_files(files_100k(**{missing: None}))
 
 

@@ -9,7 +9,7 @@ from gradients import float64
 from small_distillers import X, Y, fit, make_distiller, student_of, talking
 from small_models import numpy_layer, numpy_trace, randomise, small_model, student_and_teacher
 from tdrec.distill.distiller import Distiller
-from tdrec.distill.methods import Scratch
+from tdrec.distill.methods import LabelDistillation, Scratch
 from tdrec.distill.model_split import ModelSplit
 
 
@@ -141,3 +141,10 @@ def test_student_of_functions_without_an_owner_is_refused():
     functions = [lambda x, name=name: model.get_layer(name)(x) for name in ("low", "high", "out")]
     with pytest.raises(ValueError, match="Name their model: tdrec.ModelSplit"):
         Distiller(ModelSplit(*functions), None, Scratch())
+
+
+@pytest.mark.parametrize("given", ["metrics", "weighted_metrics"])
+def test_a_metric_with_the_name_of_a_term_is_refused(given):
+    distiller = Distiller(*student_and_teacher(), LabelDistillation())
+    with pytest.raises(ValueError, match="Received: label_loss, which the distiller logs itself"):
+        distiller.compile("sgd", loss="mse", **{given: [keras.metrics.Mean(name="label_loss")]})

@@ -135,6 +135,11 @@ def test_a_teacher_says_by_its_own_loss_what_it_is():
         distilled(model("sigmoid"), teacher, "binary_crossentropy")
 
 
+def test_classes_that_the_loss_tells_are_more_than_one():
+    with pytest.raises(ValueError, match=r"two classes or more. Received: a student .*\(None, 1\)"):
+        distilled(model(None, 1), model(None, 1, "teacher"), CROSS(from_logits=True))
+
+
 def test_outside_of_a_distiller_the_kind_is_named():
     trace = Predictor(model())(X)
     with pytest.raises(ValueError, match=r"must know what the outputs are.*no loss"):

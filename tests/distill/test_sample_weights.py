@@ -70,8 +70,9 @@ def test_a_term_of_no_output_needs_one_weight():
     distiller = make_distiller(talking())
     with pytest.raises(ValueError, match=r"a term of no one output.*tdrec.SampleWeights\("):
         distiller.method.compute_loss(
-            *[distiller.student(X)] * 2,
+            distiller.student(X),
+            distiller.teacher(X),
             student_middle=distiller.student.interpret,
-            teacher_middle=distiller.student.interpret,
+            teacher_middle=distiller.teacher.interpret,
             sample_weight={"click": TASK, "rating": TASK},
         )

@@ -426,7 +426,7 @@ def test_wrong_types_are_refused():
 def test_a_teacher_without_states_gives_labels_and_nothing_else():
     teacher_model = small_model(7, 6)
     teacher = tdrec.Predictor(teacher_model, input_map=of_x)
-    model = make(tdrec.LabelDistillation(0.5), teacher)
+    model = make(tdrec.LabelDistillation(0.5, "regression"), teacher)
     model.compute_loss(ROWS)
     own, its = numpy_trace(model.student, X)[2], numpy_trace(teacher_model, X)[2]
     expected = 0.5 * np.mean((own - its) ** 2)

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 import small_movielens
-from small_images import write_folder
 from tdrec.studies import plan
 from tdrec.studies.arm import METHODS, Arm
 from tdrec.studies.keys import own_code
@@ -21,6 +20,7 @@ from tdrec.tasks.images.config import LABELS
 from tdrec.tasks.images.config import PRESETS as IMAGE_PRESETS
 from tdrec.tasks.paper_tables import IMAGE_TABLES
 from tdrec.tasks.ratings.config import PRESETS
+from tiny_images import write_folder
 
 STUDIES = sorted(file.stem for file in FOLDER.glob("*.py"))
 TWO = Study("t", [Arm("scratch"), Arm("td")])
@@ -327,8 +327,17 @@ def test_code_of_ones_own_is_part_of_the_key(tmp_path, monkeypatch):
     assert not set(keys_of(source.replace("size = 1", "size = 2"))) & set(first)
 
 
-def test_a_study_does_not_hide_another_module(tmp_path):
-    file = tmp_path / "json.py"
+@pytest.mark.parametrize("name", ["json", "numpy", "tiny_images"])
+def test_a_study_does_not_hide_another_module(tmp_path, name):
+    file = tmp_path / f"{name}.py"
     file.write_text("STUDY = None\n")
     with pytest.raises(ValueError, match="must not have the name of a module of Python"):
         find(str(file))
+
+
+def test_a_study_that_was_mended_is_found(tmp_path):
+    file = tmp_path / "own_study.py"
+    file.write_text("STUDY = None\n")
+    for _ in range(2):
+        with pytest.raises(ValueError, match="must define STUDY, a Study. Received: STUDY = None"):
+            find(str(file))

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 import tdrec
-from small_images import TEST, TRAIN
 from small_vit import npz_weights, write_folder
 from tdrec.data.images import load_images
 from tdrec.studies.arm import METHODS, Arm
@@ -18,6 +17,7 @@ from tdrec.studies.metric import ACCURACY
 from tdrec.tasks import image
 from tdrec.tasks.image import ImageTask, checkpoint_hash
 from tdrec.tasks.images.config import CIFAR10, PRESETS
+from tiny_images import TEST, TRAIN
 
 TINY = PRESETS["tiny"]
 

@@ -79,20 +79,26 @@ class LabelDistillation(Method):
 
     def settle(self, loss: Any, student: ModelSplit, teacher: ModelSplit | None) -> None:
         self.kinds = self._compared(loss, student, teacher)
+        for name, split in (("student", student), ("teacher", teacher)):
+            if split is not None and split.shapes is not None:
+                self._check_shape(name, split.shapes)
 
     def _compared(self, *models: Any) -> ComparedKinds:
         return compared_kinds(self.task, self.from_logits, self.output, *models)
 
     def build(self, student: Trace, teacher: Trace) -> None:
-        for name, shapes in (("student", student), ("teacher", teacher)):
-            shape = self._of(shapes.prediction, name)
-            task = self.kinds.task if self.kinds else self.task
-            if task == "classes" and (*shape, 1)[1] == 1:
-                raise ValueError(
-                    "With task='classes' label distillation compares logits of two classes or "
-                    f"more. Received: a {name} with outputs of shape {shape}. For one "
-                    "logit a row use task='binary', for a number task='regression'."
-                )
+        self._check_shape("student", student)
+        self._check_shape("teacher", teacher)
+
+    def _check_shape(self, name: str, shapes: Trace) -> None:
+        shape = self._of(shapes.prediction, name)
+        task = self.kinds.task if self.kinds else self.task
+        if task == "classes" and (len(shape) == 1 or shape[-1] == 1):
+            raise ValueError(
+                "Label distillation of classes compares logits of two classes or more. Received: "
+                f"a {name} with outputs of shape {shape}. For one logit a row use a loss of clicks "
+                "or task='binary', for a number one of numbers or task='regression'."
+            )
 
     def compute_loss(
         self, student: Trace, teacher: Trace, *, sample_weight: Any = None, **_: Any

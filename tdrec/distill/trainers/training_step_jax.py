@@ -70,13 +70,13 @@ class TrainingStep(BaseTrainingStep):
         variables = self.read_variables()
         compiles = self.jit_compile and not self.run_eagerly
         run = jax.jit(step, donate_argnums=0) if compiles else step
+        outside = compiles and self.teacher_outside
 
         def read() -> Values:
             return [v.value for v in variables]
 
         def one(state: State, data: Any) -> tuple[Logs, State]:
-            data = self.taught(data) if compiles and self.teacher_outside else data
-            return run(state, data, read())
+            return run(state, self.taught(data) if outside else data, read())
 
         steps = self._make_function(one)
 

@@ -7,13 +7,13 @@ import keras
 import numpy as np
 import pytest
 
-from small_images import SIZE, SMALL, TEST, train_teacher, write_folder
 from small_vit import npz_weights
 from tdrec.data.images import evaluation_batches
 from tdrec.distill.fingerprint import hash_arrays
 from tdrec.tasks.image import ImageTask
 from tdrec.tasks.images.config import CIFAR10
 from tdrec.tasks.images.session import ImageSession, accuracy
+from tiny_images import SIZE, SMALL, TEST, train_teacher, write_folder
 
 
 @pytest.fixture(scope="module")
