@@ -84,10 +84,7 @@ def kind_of_loss(loss: Any, output: str | int | None = None) -> OutputKind | Non
         OutputKind(task='binary', from_logits=True)
     """
     if isinstance(loss, (dict, list, tuple)) and not _is_config(loss):
-        try:
-            loss = loss[output]  # type: ignore[index]
-        except (KeyError, IndexError, TypeError):
-            return None
+        loss = _of_output(loss, output)
     if isinstance(loss, str) or _is_config(loss):
         loss = keras.losses.get(loss)
     for task, kinds in _LOSSES.items():
@@ -110,11 +107,9 @@ def last_activation(split: ModelSplit, output: str | int | None = None) -> str |
     if not getattr(model, "outputs", None):
         return None
     tensor: Any = model.output  # type: ignore[union-attr]
-    try:
-        tensor = tensor if output is None else tensor[output]
-    except (KeyError, IndexError, TypeError):
-        return None
     if keras.tree.is_nested(tensor):
+        tensor = _of_output(tensor, output)
+    if tensor is None:
         return None
     while True:
         operation, node, place = tensor._keras_history
@@ -218,6 +213,14 @@ class _Known(NamedTuple):
             known[0] += f" with from_logits={self.from_logits}"
         known += [f"{self.end} as its last layer's activation"] if self.end else []
         return f"a {self.who} with {' and '.join(known)}"
+
+
+def _of_output(several: Any, output: str | int | None) -> Any:
+    """The loss or the tensor of one output of several; None if there is none of it."""
+    try:
+        return several[output]
+    except (KeyError, IndexError, TypeError):
+        return None
 
 
 def _first(*values: bool | None) -> bool:
