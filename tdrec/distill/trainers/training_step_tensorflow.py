@@ -8,10 +8,30 @@ from keras import ops
 from tdrec.distill.trainers.training_step import BaseTrainingStep
 
 Tensor = Any
+SEVERAL_WORKERS = (
+    tf.distribute.MultiWorkerMirroredStrategy,
+    tf.distribute.ParameterServerStrategy,
+)
 
 
 class TrainingStep(BaseTrainingStep):
-    """The training step on TensorFlow."""
+    """The training step on TensorFlow.
+
+    Raises:
+        ValueError: If it is made under a strategy that Keras cannot train with.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        strategy = tf.distribute.get_strategy()
+        if isinstance(strategy, SEVERAL_WORKERS):
+            raise ValueError(
+                "On TensorFlow a distiller trains on the devices of one machine. Received: "
+                f"{type(strategy).__name__}, with which Keras 3 itself cannot train on several "
+                "workers. Use tf.distribute.MirroredStrategy on one machine; or on several "
+                "KERAS_BACKEND=jax, jax.distributed.initialize(...) in each process and "
+                "keras.distribution.DataParallel(auto_shard_dataset=False)."
+            )
 
     def train_step(self, data: Any) -> dict[str, Tensor]:
         with tf.GradientTape() as tape:
