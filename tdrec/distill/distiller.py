@@ -21,7 +21,7 @@ from tdrec.distill.saving import SavedDistiller
 from tdrec.distill.target_form import TargetForm
 from tdrec.distill.teacher_reference import TeacherReference, check_path
 from tdrec.distill.teacher_targets import TeacherTargets, attach, detach
-from tdrec.distill.teaching import Teaching
+from tdrec.distill.teaching import Teaching, check_weights
 from tdrec.distill.trainers.training_step import StepLosses
 
 Tensor = Any
@@ -355,7 +355,11 @@ class Distiller(SavedDistiller):
 
         Returns:
             The history.
+
+        Raises:
+            ValueError: If the teacher's weights are not finite; what Keras refuses.
         """
+        check_weights(self.teacher, self.method)
         return super().fit(**following(self, super().fit, *args, **kwargs))
 
     def with_teacher_targets(

@@ -10,7 +10,7 @@ from tdrec.distill.method import Method
 from tdrec.distill.model_split import ModelSplit, Trace
 from tdrec.distill.predictor import as_split
 from tdrec.distill.teacher_targets import detach
-from tdrec.distill.teaching import Teaching
+from tdrec.distill.teaching import Teaching, check_weights
 
 Tensor = Any
 
@@ -83,7 +83,8 @@ class DistillationTerms(keras.layers.Layer):
 
     Raises:
         TypeError: If an argument is of another type.
-        ValueError: If the method reads what the teacher does not show.
+        ValueError: If the method reads what the teacher does not show; if a weight of the teacher
+            is not finite.
 
     Example:
         >>> terms = DistillationTerms(student_split, teacher_split, TalkingModels(rounds=1))
@@ -106,6 +107,7 @@ class DistillationTerms(keras.layers.Layer):
         check_type("method", method, Method, "tdrec.TalkingModels(rounds=2)")
         self.method = method
         self.teaching = Teaching(as_split("student", student), as_split("teacher", teacher), method)
+        check_weights(self.teaching.teacher, method)
         self.add = add
         if self.teaching.build():
             self.built = True

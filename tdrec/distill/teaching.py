@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from tdrec.distill.method import NOTHING, Method
@@ -131,3 +132,24 @@ class Teaching:
 
     def _interpret(self, low: Tensor) -> Tensor:
         return self.required_teacher().interpret(low)
+
+
+def check_weights(teacher: ModelSplit | None, method: Method) -> None:
+    """Looks whether a teacher can teach anything.
+
+    Args:
+        teacher: Its split, None if there is none.
+        method: What reads it.
+
+    Raises:
+        ValueError: If the method reads the teacher, and a weight of it is NaN or infinite.
+    """
+    layers = teacher.layers if teacher and method.teacher_fields else ()
+    for weight in [weight for layer in layers for weight in layer.weights]:
+        values = np.asarray(weight)
+        if bad := int(values.size - np.isfinite(values).sum()):
+            raise ValueError(
+                "The teacher's weights must be finite, or the student learns NaN. Received: "
+                f"{bad} of {values.size} numbers of {getattr(weight, 'path', weight.name)} are NaN "
+                "or infinite. Load a sound checkpoint, or train it at a lower learning rate."
+            )

@@ -14,6 +14,7 @@ import tensorflow as tf
 from tdrec.distill.check import check_type
 from tdrec.distill.method import NOTHING, Method
 from tdrec.distill.model_split import ModelSplit, Trace
+from tdrec.distill.teaching import check_weights
 
 Tensor = Any
 
@@ -80,7 +81,8 @@ class Distillation(tf.keras.layers.Layer, Task):
 
     Raises:
         TypeError: If an argument is of another type, or the student is a Keras 3 model.
-        ValueError: If the method reads what the teacher does not show.
+        ValueError: If the method reads what the teacher does not show; if a weight of the teacher
+            is not finite.
 
     Example:
         >>> import tensorflow_recommenders as tfrs
@@ -127,6 +129,7 @@ class Distillation(tf.keras.layers.Layer, Task):
                 f"{[layer.name for layer in student.layers]}. Teach a Keras 3 student with "
                 "tdrec.Distiller."
             )
+        check_weights(teacher, method)
         self.student = student
         self.teacher = teacher
         # Set past Keras 2, which would take the Keras 3 layers for its own. It gets their variables

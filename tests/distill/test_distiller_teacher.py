@@ -88,6 +88,21 @@ def test_method_without_the_teacher_that_it_reads(run_eagerly, split):
         distiller.with_teacher_targets((X, Y))
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_teacher_with_weights_of_nan_is_refused_before_anything_is_trained(bad):
+    distiller = make_distiller(LabelDistillation())
+    kernel = distiller.teacher.layers[0].get_layer("high").kernel
+    values = kernel.numpy()
+    values[0, :2] = bad
+    kernel.assign(values)
+    before = numbers(distiller.student.model)
+    with pytest.raises(ValueError, match=f"2 of {values.size} numbers of .*high/kernel are NaN"):
+        fit(distiller)
+    assert_all_close(numbers(distiller.student.model), before, rtol=0)
+    student = distiller.student
+    fit(make_distiller(Scratch(), student=student, teacher=distiller.teacher))  # which is not read
+
+
 def test_a_layer_of_both_models_is_trained():
     shared = layers.Dense(5, name="shared")
     splits = []

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 from keras import layers, ops
 
 from small_distillers import X, Y, talking
@@ -32,6 +33,13 @@ def test_the_terms_are_those_of_a_distiller():
     for name, value in expected.items():
         np.testing.assert_allclose(found[name], value, rtol=1e-6)
     assert {id(v) for v in layer.trainable_variables} == {id(v) for v in method.trainable_variables}
+
+
+def test_a_teacher_with_weights_of_nan_is_refused():
+    student, teacher = student_and_teacher()
+    teacher.layers[0].get_layer("low").bias.assign([np.nan] * 7)
+    with pytest.raises(ValueError, match="7 of 7 numbers of .*low/bias are NaN"):
+        DistillationTerms(student, teacher, talking())
 
 
 class Own(keras.Model):

@@ -423,6 +423,14 @@ def test_wrong_types_are_refused():
         task(ROWS, task.trace(ROWS).prediction)
 
 
+@pytest.mark.parametrize("keras_version", [2, 3])
+def test_a_teacher_with_weights_of_nan_is_refused(keras_version):
+    split, model = teacher_of(keras_version)
+    model.get_layer("low").bias.assign([np.nan] * 7)
+    with pytest.raises(ValueError, match="7 of 7 numbers of .*low/bias.* are NaN"):
+        make(teacher=split)
+
+
 def test_a_teacher_without_states_gives_labels_and_nothing_else():
     teacher_model = small_model(7, 6)
     teacher = tdrec.Predictor(teacher_model, input_map=of_x)
