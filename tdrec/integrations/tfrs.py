@@ -81,8 +81,8 @@ class Distillation(tf.keras.layers.Layer, Task):
 
     Raises:
         TypeError: If an argument is of another type, or the student is a Keras 3 model.
-        ValueError: If the method reads what the teacher does not show; if a weight of the teacher
-            is not finite.
+        ValueError: If the method reads what the teacher does not show; if a weight of a
+            Keras 3 teacher is not finite.
 
     Example:
         >>> import tensorflow_recommenders as tfrs

@@ -423,9 +423,8 @@ def test_wrong_types_are_refused():
         task(ROWS, task.trace(ROWS).prediction)
 
 
-@pytest.mark.parametrize("keras_version", [2, 3])
-def test_a_teacher_with_weights_of_nan_is_refused(keras_version):
-    split, model = teacher_of(keras_version)
+def test_a_keras_3_teacher_with_weights_of_nan_is_refused():
+    split, model = teacher_of()
     model.get_layer("low").bias.assign([np.nan] * 7)
     with pytest.raises(ValueError, match="7 of 7 numbers of .*low/bias.* are NaN"):
         make(teacher=split)
