@@ -16,7 +16,7 @@ from tdrec.distill.model_split import ModelSplit, Trace
 from tdrec.distill.own_training import OwnTraining
 from tdrec.distill.predictor import as_split
 from tdrec.distill.row_order import following
-from tdrec.distill.sample_weights import weights_of
+from tdrec.distill.sample_weights import apart, weights_of
 from tdrec.distill.saving import SavedDistiller
 from tdrec.distill.target_form import TargetForm
 from tdrec.distill.teacher_reference import TeacherReference, check_path
@@ -204,7 +204,7 @@ class Distiller(SavedDistiller):
         """
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         inputs, targets = detach(x)
-        weights = weights_of(sample_weight)
+        weights = weights_of(sample_weight, x)
         self.own_training.see(inputs)
         training = "student" in learning
         student, student_middle = self.student.run(inputs, training=training)
@@ -241,6 +241,7 @@ class Distiller(SavedDistiller):
             ValueError: If there are labels and no loss.
         """
         sample_weight = weights_of(sample_weight).task
+        x, _ = detach(x)
         if self.own_training.loss:
             return self.own_training.compute_loss(x, y, y_pred, sample_weight, training)
         if self._task_loss is None:
@@ -269,6 +270,7 @@ class Distiller(SavedDistiller):
             What all metrics say, by name.
         """
         weight = weights_of(sample_weight).task
+        x, _ = detach(x)
         if not self.own_training.metrics:
             return super().compute_metrics(x, y, y_pred, weight)
         own = self.own_training.compute_metrics(x, y, y_pred, weight)
@@ -339,8 +341,9 @@ class Distiller(SavedDistiller):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         inputs, targets = detach(x)
         if targets is None and (fields := self.method.teacher_fields):
-            x = attach(inputs, self.teaching.taught(inputs, None)[0], fields)
-        return keras.utils.pack_x_y_sample_weight(x, y, sample_weight)
+            weights = weights_of(sample_weight, x)
+            return attach(inputs, self.teaching.taught(inputs, None)[0], fields), y, weights
+        return data
 
     def _build(self, inputs: Any, targets: dict[str, Tensor] | None) -> None:
         if self.teaching.build(inputs, targets):
@@ -356,7 +359,32 @@ class Distiller(SavedDistiller):
         Returns:
             The history.
         """
-        return super().fit(**following(self, super().fit, *args, **kwargs))
+        return super().fit(**apart(following(self, super().fit, *args, **kwargs)))
+
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        sample_weight: Any = None,
+        **kwargs: Any,
+    ) -> Any:
+        """As `keras.Model.evaluate`, of the task alone.
+
+        Args:
+            x: As there.
+            y: As there.
+            batch_size: As there.
+            verbose: As there.
+            sample_weight: As there; of `SampleWeights` those for the task count.
+            **kwargs: As there.
+
+        Returns:
+            The task's loss and the metrics.
+        """
+        weight = weights_of(sample_weight).task
+        return super().evaluate(x, y, batch_size, verbose, weight, **kwargs)
 
     def with_teacher_targets(
         self,
