@@ -16,7 +16,7 @@ from tdrec.distill.model_split import ModelSplit, Trace
 from tdrec.distill.own_training import OwnTraining
 from tdrec.distill.predictor import as_split
 from tdrec.distill.row_order import following
-from tdrec.distill.sample_weights import apart, weights_of
+from tdrec.distill.sample_weights import apart, of_task, weights_of
 from tdrec.distill.saving import SavedDistiller
 from tdrec.distill.target_form import TargetForm
 from tdrec.distill.teacher_reference import TeacherReference, check_path
@@ -241,7 +241,6 @@ class Distiller(SavedDistiller):
             ValueError: If there are labels and no loss.
         """
         sample_weight = weights_of(sample_weight).task
-        x, _ = detach(x)
         if self.own_training.loss:
             return self.own_training.compute_loss(x, y, y_pred, sample_weight, training)
         if self._task_loss is None:
@@ -270,7 +269,6 @@ class Distiller(SavedDistiller):
             What all metrics say, by name.
         """
         weight = weights_of(sample_weight).task
-        x, _ = detach(x)
         if not self.own_training.metrics:
             return super().compute_metrics(x, y, y_pred, weight)
         own = self.own_training.compute_metrics(x, y, y_pred, weight)
@@ -361,30 +359,18 @@ class Distiller(SavedDistiller):
         """
         return super().fit(**apart(following(self, super().fit, *args, **kwargs)))
 
-    def evaluate(
-        self,
-        x: Any = None,
-        y: Any = None,
-        batch_size: int | None = None,
-        verbose: Any = "auto",
-        sample_weight: Any = None,
-        **kwargs: Any,
-    ) -> Any:
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
         """As `keras.Model.evaluate`, of the task alone.
 
         Args:
-            x: As there.
-            y: As there.
-            batch_size: As there.
-            verbose: As there.
-            sample_weight: As there; of `SampleWeights` those for the task count.
-            **kwargs: As there.
+            *args: Those of `keras.Model.evaluate`.
+            **kwargs: Those of `keras.Model.evaluate`.
 
         Returns:
             The task's loss and the metrics.
         """
-        weight = weights_of(sample_weight).task
-        return super().evaluate(x, y, batch_size, verbose, weight, **kwargs)
+        given = of_task(super().evaluate, *args, **kwargs)
+        return super().evaluate(*given.args, **given.kwargs)
 
     def with_teacher_targets(
         self,

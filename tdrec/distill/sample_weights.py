@@ -1,5 +1,7 @@
 """Weights of rows: for the task and for the distillation, and for each output of a model."""
 
+import inspect
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from tdrec.distill.given_data import is_rows
@@ -51,6 +53,20 @@ def weights_of(sample_weight: Any, x: Any = None) -> SampleWeights:
     if isinstance(sample_weight, SampleWeights):
         return sample_weight
     return SampleWeights(sample_weight, sample_weight)
+
+
+def of_task(evaluate: Callable[..., Any], *args: Any, **kwargs: Any) -> inspect.BoundArguments:
+    """The arguments of an `evaluate`, in which the weights for the task alone count.
+
+    Args:
+        evaluate: Keras's.
+        *args: The arguments.
+        **kwargs: The arguments by name.
+    """
+    given = inspect.signature(evaluate).bind(*args, **kwargs)
+    if "sample_weight" in given.arguments:
+        given.arguments["sample_weight"] = weights_of(given.arguments["sample_weight"]).task
+    return given
 
 
 def apart(fitting: dict[str, Any]) -> dict[str, Any]:

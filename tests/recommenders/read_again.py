@@ -40,7 +40,8 @@ def served(folder: Path, x) -> dict[str, np.ndarray]:
     """What each exported file predicts, by its format and output."""
     serve = tf.saved_model.load(folder / "saved_model").signatures["serving_default"]
     specs = serve.structured_input_signature[1]
-    values = x if isinstance(x, dict) else dict.fromkeys(specs, x)
+    names = json.loads((folder / "report.json").read_text())["inputs"]
+    values = {names[n]: v for n, v in x.items()} if isinstance(x, dict) else dict.fromkeys(specs, x)
     feeds = {name: np.asarray(values[name], s.dtype.as_numpy_dtype) for name, s in specs.items()}
     found = {"savedmodel": serve(**{name: tf.constant(v) for name, v in feeds.items()})}
     model = keras.saving.load_model(folder / "student.keras", compile=False)

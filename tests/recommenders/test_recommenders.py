@@ -46,7 +46,6 @@ def check_scratch_is_plain_fit(name, *kinds, **compiling):
     def trained(kind):
         student, teacher = student_and_teacher(one)
         model = kind(student, teacher, one)
-        keras.utils.set_random_seed(1)  # NDCG breaks ties by lot
         model.compile(**one.compiled(), **compiling)
         return one.fit(model, epochs=2), student.get_weights()
 
@@ -110,7 +109,7 @@ def write(name, folder):
     if one.saved_whole:
         distiller.save(folder / "distiller.keras")
     else:
-        with pytest.raises(ValueError, match="is saved whole only if .* `save_weights`"):
+        with pytest.raises(ValueError, match="is saved whole only if .*save_weights"):
             distiller.save(folder / "distiller.keras")
         distiller.save_weights(folder / "distiller.weights.h5")
     served, raw = one.served(student), one.raw(x)
@@ -136,14 +135,12 @@ def test_a_new_process_reads_what_was_written(tmp_path):
     environment = {**os.environ, "PYTHONPATH": path}
     subprocess.run([sys.executable, script, tmp_path], check=True, env=environment)
     for name, (expected, logs) in written.items():
-        goes_on = recommender(name).saved_whole  # without its optimizer's state it goes elsewhere
         found = np.load(tmp_path / name / "found.npz")
         assert set(found) == set(expected), name
         for key, value in expected.items():
             file = key.partition("/")[0]
             if file in FORMATS:
                 np.testing.assert_allclose(found[key], value, 1e-5, 1e-5, err_msg=f"{name} {key}")
-            elif file != "resumed" or goes_on:
+            else:
                 np.testing.assert_array_equal(found[key], value, err_msg=f"{name} {key}")
-        again = json.loads((tmp_path / name / "logs.json").read_text())
-        assert (again == logs) if goes_on else np.isfinite(again["loss"]).all(), name
+        assert json.loads((tmp_path / name / "logs.json").read_text()) == logs, name

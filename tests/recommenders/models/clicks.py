@@ -44,5 +44,4 @@ RECOMMENDER = Recommender(
     fitting={"class_weight": {0: 0.6, 1: 4.0}},
     distiller=distiller,
     terms=("label_loss",),
-    raw=lambda x: x.to_numpy(),
 )

@@ -43,5 +43,6 @@ RECOMMENDER = Recommender(
         "metrics": ["accuracy"],
     },
     distiller=distiller,
+    refused={"litert": "built again with unroll=True"},
     terms=("interaction_loss_1", "message_loss", "state_loss", "label_loss"),
 )

@@ -14,10 +14,8 @@ USERS, ITEMS, PAGE = 20, 15, 6
 def data():
     random = np.random.default_rng(5)
     there = np.arange(PAGE) < random.integers(2, PAGE + 1, (ROWS, 1))
-    x = {
-        "user": random.integers(0, USERS, ROWS),
-        "items": np.where(there, random.integers(1, ITEMS, (ROWS, PAGE)), 0),
-    }
+    items = random.permuted(np.tile(np.arange(1, ITEMS), (ROWS, 1)), axis=1)[:, :PAGE]
+    x = {"user": random.integers(0, USERS, ROWS), "items": np.where(there, items, 0)}
     relevance = np.where(there, random.integers(0, 4, (ROWS, PAGE)), -1).astype("float32")
     position = 1 / np.log2(2 + np.arange(PAGE))  # who is shown first is seen more often
     return x, relevance, (there / position).astype("float32")

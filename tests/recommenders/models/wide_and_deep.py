@@ -60,5 +60,6 @@ RECOMMENDER = Recommender(
         *("interaction_loss_1", "interaction_loss_2", "message_loss", "state_loss"),
         "label_loss",
     ),
+    refused={"onnx": "looks values up itself", "litert": "looks values up itself"},
     on_jax=False,
 )
