@@ -24,6 +24,7 @@ from tdrec.distill.teacher_targets import (
     batches,
     check_trace,
     in_memory,
+    refuse_in_batch,
     teacher_key,
     trace_of,
 )
@@ -122,6 +123,7 @@ def _in_folder(
         raise ValueError("The data must have at least one batch. Received: an empty dataset.")
     few = keras.tree.map_structure(lambda a: a[:8], first[0])
     if isinstance(source, ModelSplit):
+        refuse_in_batch(source, few, fields)
         teacher = teacher_key(source, few)
     else:
         teacher = hash_arrays(trace(few).values())

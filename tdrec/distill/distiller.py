@@ -16,7 +16,7 @@ from tdrec.distill.model_split import ModelSplit, Trace
 from tdrec.distill.own_training import OwnTraining
 from tdrec.distill.predictor import as_split
 from tdrec.distill.row_order import following
-from tdrec.distill.sample_weights import weights_of
+from tdrec.distill.sample_weights import apart, of_task, weights_of
 from tdrec.distill.saving import SavedDistiller
 from tdrec.distill.target_form import TargetForm
 from tdrec.distill.teacher_reference import TeacherReference, check_path
@@ -204,7 +204,7 @@ class Distiller(SavedDistiller):
         """
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         inputs, targets = detach(x)
-        weights = weights_of(sample_weight)
+        weights = weights_of(sample_weight, x)
         self.own_training.see(inputs)
         training = "student" in learning
         student, student_middle = self.student.run(inputs, training=training)
@@ -339,8 +339,9 @@ class Distiller(SavedDistiller):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         inputs, targets = detach(x)
         if targets is None and (fields := self.method.teacher_fields):
-            x = attach(inputs, self.teaching.taught(inputs, None)[0], fields)
-        return keras.utils.pack_x_y_sample_weight(x, y, sample_weight)
+            weights = weights_of(sample_weight, x)
+            return attach(inputs, self.teaching.taught(inputs, None)[0], fields), y, weights
+        return data
 
     def _build(self, inputs: Any, targets: dict[str, Tensor] | None) -> None:
         if self.teaching.build(inputs, targets):
@@ -360,7 +361,20 @@ class Distiller(SavedDistiller):
             ValueError: If the teacher's weights are not finite; what Keras refuses.
         """
         check_weights(self.teacher, self.method)
-        return super().fit(**following(self, super().fit, *args, **kwargs))
+        return super().fit(**apart(following(self, super().fit, *args, **kwargs)))
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+        """As `keras.Model.evaluate`, of the task alone.
+
+        Args:
+            *args: Those of `keras.Model.evaluate`.
+            **kwargs: Those of `keras.Model.evaluate`.
+
+        Returns:
+            The task's loss and the metrics.
+        """
+        given = of_task(super().evaluate, *args, **kwargs)
+        return super().evaluate(*given.args, **given.kwargs)
 
     def with_teacher_targets(
         self,

@@ -271,7 +271,8 @@ def mean(values: Tensor, sample_weight: Tensor | None = None) -> Tensor:
         raise ValueError(
             "A sample weight is given for each example, shape (batch,), or for each token, shape "
             f"(batch, time). Received: weights of shape {lead} for values of shape {shape}. "
-            "Cut the model where its states have that axis."
+            "Cut the model where its states have that axis, or give the distillation weights of "
+            "its own: sample_weight=tdrec.SampleWeights(task=..., distillation=...)."
         )
     return ops.mean(values * _like(weight, values))
 

@@ -260,6 +260,14 @@ def shapes_of(trace: Trace) -> Trace:
     return Trace(low, high, prediction)
 
 
+def outputs_of(model: Any) -> Any:
+    """The symbolic outputs of a model with a graph, in their structure; None of any other."""
+    if not getattr(model, "outputs", None):
+        return None
+    # A Sequential model has no `output` before it is part of another one.
+    return model.outputs[0] if isinstance(model, keras.Sequential) else model.output
+
+
 def _names(prediction: Any) -> str:
     """How the outputs of a model can be named."""
     if not keras.tree.is_nested(prediction):

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import keras
 
-from tdrec.distill.model_split import ModelSplit
+from tdrec.distill.model_split import ModelSplit, outputs_of
 
 _LOSSES: dict[str, tuple[Any, ...]] = {
     "regression": (
@@ -103,10 +103,7 @@ def last_activation(split: ModelSplit, output: str | int | None = None) -> str |
     Returns:
         `"softmax"`, `"sigmoid"` or `"linear"`; None if it is another, or the model has no graph.
     """
-    model = split.model
-    if not getattr(model, "outputs", None):
-        return None
-    tensor: Any = model.output  # type: ignore[union-attr]
+    tensor = outputs_of(split.model)
     if keras.tree.is_nested(tensor):
         tensor = _of_output(tensor, output)
     if tensor is None:

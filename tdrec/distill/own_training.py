@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from tdrec.distill.model_split import ModelSplit
+from tdrec.distill.teacher_targets import detach
 
 Tensor = Any
 
@@ -61,12 +62,12 @@ class OwnTraining:
         own: Any = self.model
         takes_training = "training" in inspect.signature(own.compute_loss).parameters
         kwargs = {"training": training} if takes_training else {}
-        return own.compute_loss(x, y, prediction, weight, **kwargs)
+        return own.compute_loss(detach(x)[0], y, prediction, weight, **kwargs)
 
     def compute_metrics(self, x: Any, y: Any, prediction: Any, weight: Any) -> dict[str, Tensor]:
         """The student's own metrics of a batch."""
         own: Any = self.model
-        logs = own.compute_metrics(x, y, prediction, weight)
+        logs = own.compute_metrics(detach(x)[0], y, prediction, weight)
         return {name: value for name, value in logs.items() if name != "loss"}
 
     def own_metrics(self) -> list[keras.Metric]:

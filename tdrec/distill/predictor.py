@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from tdrec.distill.model_split import Middle, ModelSplit, Trace, shapes_of
+from tdrec.distill.model_split import Middle, ModelSplit, Trace, outputs_of, shapes_of
 
 
 class Predictor(ModelSplit):
@@ -47,8 +47,8 @@ class Predictor(ModelSplit):
         super().__init__(
             predict, _no_states, _no_states, model=model, input_map=input_map, output=output
         )
-        if (outputs := getattr(predict, "outputs", None)) and self.model is predict:
-            self.shapes = self._shapes(keras.tree.pack_sequence_as(predict.output, outputs))
+        if self.model is predict and (outputs := outputs_of(predict)) is not None:
+            self.shapes = self._shapes(outputs)
 
     def run(self, x: Any, training: bool = False) -> tuple[Trace, Middle]:
         """Runs the model once.

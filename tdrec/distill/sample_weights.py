@@ -1,6 +1,10 @@
 """Weights of rows: for the task and for the distillation, and for each output of a model."""
 
+import inspect
+from collections.abc import Callable
 from typing import Any, NamedTuple
+
+from tdrec.distill.given_data import is_rows
 
 Tensor = Any
 
@@ -25,11 +29,67 @@ class SampleWeights(NamedTuple):
     distillation: Any
 
 
-def weights_of(sample_weight: Any) -> SampleWeights:
-    """What a batch's sample weight says of the task and of the distillation."""
+class WithWeights(NamedTuple):
+    """Inputs that carry the weights of their rows for the distillation.
+
+    Attributes:
+        inputs: What the student takes, with or without a teacher's targets.
+        distillation: As of `SampleWeights`.
+    """
+
+    inputs: Any
+    distillation: Any
+
+
+def weights_of(sample_weight: Any, x: Any = None) -> SampleWeights:
+    """What is said of the rows' weights for the task and for the distillation.
+
+    Args:
+        sample_weight: A batch's.
+        x: Its inputs, which may carry the latter.
+    """
+    if isinstance(x, WithWeights):
+        return SampleWeights(weights_of(sample_weight).task, x.distillation)
     if isinstance(sample_weight, SampleWeights):
         return sample_weight
     return SampleWeights(sample_weight, sample_weight)
+
+
+def of_task(evaluate: Callable[..., Any], *args: Any, **kwargs: Any) -> inspect.BoundArguments:
+    """The arguments of an `evaluate`, in which the weights for the task alone count.
+
+    Args:
+        evaluate: Keras's.
+        *args: The arguments.
+        **kwargs: The arguments by name.
+    """
+    given = inspect.signature(evaluate).bind(*args, **kwargs)
+    if "sample_weight" in given.arguments:
+        given.arguments["sample_weight"] = weights_of(given.arguments["sample_weight"]).task
+    return given
+
+
+def apart(fitting: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a `fit` with weights that Keras takes as they are meant.
+
+    Of arrays Keras gives one weight of a row to each output, refuses a pair of weights, and leaves
+    out those of rows without labels. It gets the task's; the distillation's go with the inputs.
+
+    Args:
+        fitting: The arguments by name.
+
+    Returns:
+        The same, by name.
+    """
+    fitting = dict(fitting)
+    x, weights = fitting.get("x"), fitting.get("sample_weight")
+    if weights is not None and is_rows(x):
+        fitting["sample_weight"], distillation = weights_of(weights)
+        fitting["x"] = WithWeights(x, distillation)
+    validation = fitting.get("validation_data")
+    if isinstance(validation, tuple) and len(validation) == 3:
+        fitting["validation_data"] = (*validation[:2], weights_of(validation[2]).task)
+    return fitting
 
 
 def one_weight(sample_weight: Any, output: str | int | None) -> Tensor | None:

@@ -69,6 +69,18 @@ class SavedDistiller(TrainingStep):
         """
         self._replacing(super().save_weights, user_path(filepath), overwrite, **kwargs)
 
+    def load_weights(self, filepath: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
+        """As `keras.Model.load_weights`; a distiller that is built goes on with its optimizer.
+
+        Args:
+            filepath: Where the weights were saved.
+            *args: Those of `keras.Model.load_weights`.
+            **kwargs: Those of `keras.Model.load_weights`.
+        """
+        if self.built and self.compiled and not self.optimizer.built:
+            self.optimizer.build(self.trainable_variables)  # whose state Keras would leave out
+        super().load_weights(user_path(filepath), *args, **kwargs)
+
     def _replacing(self, save: Callable[..., Any], path: Any, overwrite: bool, **kw: Any) -> None:
         if not (overwrite and path.parent.is_dir()):
             save(path, overwrite=overwrite, **kw)
@@ -144,6 +156,9 @@ class SavedDistiller(TrainingStep):
         cut, saved = config.pop("cut"), config.pop("teacher")
         make: Any = cls
         distiller = make(cut_again(student, cut), None, method, **config)
+        # A subclassed student shows no shapes before it runs, but its weights are here: without it
+        # Keras would find no state of the optimizer to load.
+        distiller.built = student.built and method.built
         if saved:
             distiller.saved_teacher = reference = TeacherReference(**saved)
             distiller.teaching.known = f", and it was saved with {reference}"

@@ -25,6 +25,7 @@ from tdrec.distill.given_data import (
 )
 from tdrec.distill.model_split import ModelSplit, Trace
 from tdrec.distill.row_order import RowOrder, shuffled
+from tdrec.distill.sample_weights import WithWeights
 from tdrec.runtime.files import replacing, user_path
 
 _ALIGNMENT = 64  # bytes: TensorFlow takes an array's memory as it is if it starts at a multiple
@@ -67,8 +68,8 @@ class TeacherTargets:
             that is distilled, or all of them where a teacher has several and its split names none.
 
         Raises:
-            ValueError: If the inputs have different lengths or no row, or a target is NaN or
-                infinite.
+            ValueError: If the inputs have different lengths or no row, a target is NaN or
+                infinite, or the teacher's output of a row is of the whole batch.
         """
         (x,) = check_rows((x,))
         key = "-".join([_key(teacher, x), *fields])
@@ -76,6 +77,7 @@ class TeacherTargets:
             path = self.directory and self.directory / f"{key}.npz"
             trace = _read(path) if path and path.exists() else None
             if trace is None:
+                refuse_in_batch(teacher, x, fields)
                 trace = self._compute(teacher, x, fields)
                 check_trace(trace)
                 if path:
@@ -197,6 +199,7 @@ def attach(x: Any, targets: Trace, fields: tuple[str, ...]) -> WithTargets:
 
 def detach(x: Any) -> tuple[Any, dict[str, Any] | None]:
     """Inputs and the targets that they carry, None if they carry none."""
+    x = x.inputs if isinstance(x, WithWeights) else x
     return x if isinstance(x, WithTargets) else (x, None)
 
 
@@ -315,6 +318,31 @@ def trace_of(teacher: ModelSplit, x: Any, fields: Sequence[str]) -> dict[str, np
         )
         for field, tensors in outputs.items()
     }
+
+
+def refuse_in_batch(teacher: ModelSplit, x: Any, fields: Sequence[str]) -> None:
+    """Refuses a teacher whose output of a row depends on how many rows are in the batch.
+
+    Args:
+        teacher: The teacher's split.
+        x: Its inputs, arrays of shape `(rows, ...)`.
+        fields: What is to be kept of its trace.
+
+    Raises:
+        ValueError: If it is one.
+    """
+    one, two = (
+        trace_of(teacher, keras.tree.map_structure(lambda a, n=n: a[:n], x), fields) for n in (1, 2)
+    )
+    for field in one:
+        shapes = [[o.shape[1:] for o in keras.tree.flatten(t[field])] for t in (one, two)]
+        if shapes[0] != shapes[1]:
+            raise ValueError(
+                "The teacher's targets of a row are computed once and put in any batch, so they "
+                f"must be of that row alone. Received: a {field} of {shapes[0]} numbers a row in a "
+                f"batch of one row, and of {shapes[1]} in a batch of two, such as scores of all "
+                "items of the batch. Let the teacher answer in each step: fit on the data as it is."
+            )
 
 
 def _key(teacher: ModelSplit, x: Any) -> str:

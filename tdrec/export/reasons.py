@@ -60,7 +60,17 @@ def _remedy(model: keras.Model, name: str, error: Exception) -> str:
                 'keras.config.set_dtype_policy("float32") and given its weights: '
                 "again.set_weights(student.get_weights())."
             )
+        if loops := sorted({layer.name for layer in layers if _loops(layer)}):
+            return (
+                f"A recurrent layer ({', '.join(loops)}) has no loop when it is built again with "
+                "unroll=True and given its weights: again.set_weights(student.get_weights())."
+            )
     return ""
+
+
+def _loops(layer: keras.layers.Layer) -> bool:
+    """Whether a layer runs over the time by a loop."""
+    return isinstance(layer, keras.layers.RNN) and not layer.unroll
 
 
 def _is_own(layer: keras.layers.Layer) -> bool:

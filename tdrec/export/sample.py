@@ -13,6 +13,7 @@ LOOKUPS = (
     keras.layers.StringLookup,
     keras.layers.IntegerLookup,
     keras.layers.Hashing,
+    keras.layers.HashedCrossing,
     keras.layers.TextVectorization,
 )
 """The layers that turn ids and texts into indices."""

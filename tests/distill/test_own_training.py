@@ -37,6 +37,11 @@ class OwnLoss(Rater):
         return loss + 0.1 * ops.mean(ops.abs(y_pred))
 
 
+class OwnLossOfItsInputs(Rater):
+    def compute_loss(self, x, y, y_pred, sample_weight=None, training=True):
+        return ops.mean(ops.abs(y_pred - x[:, :1]))
+
+
 class OwnMetrics(Rater):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -126,6 +131,20 @@ def test_the_model_of_plain_functions_is_named():
     assert student.built
     with pytest.raises(TypeError, match="`model` must be the Keras model"):
         ModelSplit(lambda x: x, lambda x: x, lambda x: x, model="student")
+
+
+@pytest.mark.parametrize("weight", [None, np.ones(len(X), "float32")])
+def test_its_own_loss_is_given_its_inputs(weight):
+    student = OwnLossOfItsInputs()
+    distiller = Distiller(student, teacher(), LabelDistillation(task="regression"))
+    distiller.compile("sgd", run_eagerly=True)
+    expected = np.abs(np.asarray(student(X)) - X[:, :1]).mean()
+    data = (X, Y) if weight is None else (X, Y, weight)
+    stored = distiller.with_teacher_targets(data)
+    logs = distiller.fit(*data[:2], sample_weight=weight, batch_size=12, verbose=0).history
+    np.testing.assert_allclose(logs["task_loss"], [expected], rtol=1e-5)
+    after = np.abs(np.asarray(student(X)) - X[:, :1]).mean()
+    np.testing.assert_allclose(distiller.evaluate(stored, verbose=0), after, rtol=1e-5)
 
 
 def test_a_step_of_its_own_is_refused_with_the_layer_form():

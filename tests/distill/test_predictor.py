@@ -6,6 +6,7 @@ from small_models import inputs_and_ratings, numpy_trace, small_model, student_a
 from tdrec.distill.distiller import Distiller
 from tdrec.distill.methods import LabelDistillation
 from tdrec.distill.model_split import ModelSplit
+from tdrec.distill.output_kind import last_activation
 from tdrec.distill.predictor import Predictor
 from tdrec.distill.teacher_targets import TeacherTargets
 
@@ -22,6 +23,13 @@ def test_its_trace_is_the_prediction_alone():
     assert trace[:2] == (None, None)
     assert tuple(teacher.shapes) == (None, None, (None, 1))
     assert teacher.layers == (model,)
+
+
+def test_a_sequential_model_is_known_before_it_runs():
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, "softmax")])
+    teacher = Predictor(model)
+    assert teacher.shapes.prediction == (None, 2)
+    assert last_activation(teacher) == "softmax"
 
 
 def test_it_sees_what_its_input_map_takes():

@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras import layers
 
 from small_distillers import X, Y, make_distiller, talking
+from tdrec.distill.cut import split_model
 from tdrec.distill.distiller import Distiller
 from tdrec.distill.methods import LabelDistillation
 from tdrec.distill.methods.sum import Sum
@@ -41,6 +42,7 @@ def test_rows_without_labels_are_distilled():
 def two_heads(name, units):
     inputs = keras.Input((3,))
     x = layers.Dense(units, "tanh", name="low")(inputs)
+    x = layers.Dense(units, "tanh", name="high")(x)
     heads = {
         "click": layers.Dense(1, "sigmoid", name="click")(x),
         "rating": layers.Dense(1, name="rating")(x),
@@ -64,6 +66,49 @@ def test_each_output_is_distilled_with_its_kind_and_its_weights():
     np.testing.assert_allclose(terms["click_label_loss"], click, rtol=2e-3)
     history = distiller.fit(X, labels, sample_weight=weights, verbose=0).history
     assert {"click_label_loss", "rating_label_loss"} < set(history)
+
+
+LABELS = {"click": (Y > 0).astype("float32"), "rating": Y}
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [
+        TASK,
+        SampleWeights(TASK, TAUGHT),
+        SampleWeights({"click": TASK, "rating": TAUGHT}, TAUGHT),
+        SampleWeights({"click": TASK, "rating": TAUGHT}, None),
+    ],
+)
+def test_arrays_of_several_outputs_are_weighed_as_batches_are(weights):
+    def logs(*data, **validation):
+        keras.utils.set_random_seed(0)
+        splits = [split_model(two_heads(*sizes), "low", "high") for sizes in (("s", 4), ("t", 6))]
+        method = Sum([talking(), LabelDistillation(output="click")])
+        distiller = Distiller(*splits, method)
+        losses = {"click": "binary_crossentropy", "rating": "mse"}
+        distiller.compile("sgd", loss=losses, run_eagerly=True)
+        x, y, weight = (*data, None, None)[:3]
+        given = {"batch_size": len(X), "shuffle": False, "sample_weight": weight} if y else {}
+        history = distiller.fit(x, y, verbose=0, **given, **validation).history
+        if y:
+            evaluated = distiller.evaluate(x, y, len(X), 0, weight, return_dict=True)
+            assert evaluated["loss"] == history["val_loss"][0]
+        return history
+
+    batch = (X, LABELS, weights)
+    expected = logs(tf.data.Dataset.from_tensors(batch))
+    found = logs(*batch, validation_data=batch)
+    assert {name: found[name] for name in expected} == expected
+    assert {"interaction_loss_1", "click_label_loss", "val_rating_loss"} < set(found)
+
+
+def test_rows_without_labels_are_weighed():
+    distiller = make_distiller(LabelDistillation(task="regression"), loss=None, optimizer="sgd")
+    expected = float(distiller.compute_losses((X, None, TASK))[2]["label_loss"])
+    history = distiller.fit(X, sample_weight=TASK, batch_size=len(X), verbose=0).history
+    np.testing.assert_allclose(history["label_loss"], [expected], rtol=1e-6)
+    assert expected < float(distiller.compute_losses((X,))[2]["label_loss"])
 
 
 def test_a_term_of_no_output_needs_one_weight():

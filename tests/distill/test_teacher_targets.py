@@ -6,7 +6,10 @@ import pytest
 
 from small_models import inputs_and_ratings, numpy_trace, small_model
 from tdrec.distill.cut import split_model
+from tdrec.distill.distiller import Distiller
+from tdrec.distill.methods import LabelDistillation
 from tdrec.distill.model_split import ModelSplit, Trace
+from tdrec.distill.predictor import Predictor
 from tdrec.distill.teacher_targets import TeacherTargets, as_tensors, attach, batches, detach
 
 X, Y = inputs_and_ratings(rows=30)
@@ -31,7 +34,7 @@ class Watched:
 
     @property
     def computed(self):
-        return sum(rows != 8 for rows in self.passes)
+        return sum(rows not in (1, 2, 8) for rows in self.passes)  # those are looks at a few
 
 
 def assert_same(trace, other):
@@ -78,6 +81,22 @@ def test_same_teacher_and_rows_are_computed_once():
     assert teacher.computed == 1
     assert_same(targets(teacher.split, X.copy()), first)
     assert teacher.computed == 1
+
+
+@pytest.mark.parametrize("folder", [None, "targets"])
+def test_scores_of_all_items_of_a_batch_are_no_targets_of_a_row(tmp_path, folder):
+    score = keras.layers.Dense(4)
+
+    def scores(x):  # as a model of two towers gives them, (batch, batch)
+        return keras.ops.matmul(score(x), keras.ops.transpose(score(x)))
+
+    distiller = Distiller(
+        keras.Sequential([keras.Input((3,)), keras.layers.Dense(12)]),
+        Predictor(scores, model=score),
+        LabelDistillation(task="classes"),
+    )
+    with pytest.raises(ValueError, match=r"a batch of one row.* fit on the data as it is"):
+        distiller.with_teacher_targets((X,), folder=folder and tmp_path / folder)
 
 
 def test_trained_teacher_makes_new_targets():

@@ -35,6 +35,7 @@ def test_the_words_of_the_cause_without_colours_places_and_configurations():
 
 
 ID = keras.Input((), dtype="int64", name="id")
+SEQUENCE = keras.Input((2, 1), name="sequence")
 
 
 @pytest.mark.parametrize(
@@ -53,6 +54,18 @@ ID = keras.Input((), dtype="int64", name="id")
             "onnx",
             ValueError("n"),
             "looks values up itself .h.: serve its SavedModel",
+        ),
+        (
+            lambda: served(keras.layers.GRU(2, name="g"), SEQUENCE, (((1.0,), (2.0,)),)),
+            "litert",
+            ValueError("n"),
+            "A recurrent layer .g. has no loop when it is built again with unroll=True",
+        ),
+        (
+            lambda: served(keras.layers.GRU(2, unroll=True), SEQUENCE, (((1.0,), (2.0,)),)),
+            "litert",
+            ValueError("n"),
+            "",
         ),
     ],
 )

@@ -107,16 +107,19 @@ class LabelDistillation(Method):
         y_teacher = self._of(teacher.prediction, "teacher")
         y_student = self._of(student.prediction, "student")
         mask = mask_of(y_student)
+        weight = one_weight(sample_weight, self.output)
         # One number a row, whether a model writes it as (batch,) or as (batch, 1).
         y_teacher, y_student = (
             ops.expand_dims(y, -1) if len(y.shape) == 1 else y for y in (y_teacher, y_student)
         )
+        if kinds.task != "classes" and any(_of_each(y_student, t) for t in (weight, mask)):
+            # The scores of a list, each with a weight of its own, are compared one by one.
+            y_teacher, y_student = (ops.expand_dims(y, -1) for y in (y_teacher, y_student))
         if not kinds.teacher_logits:
             y_teacher = losses.logits(y_teacher, kinds.task)
         if not kinds.student_logits:
             y_student = losses.logits(y_student, kinds.task)
         values = losses.logit_loss(y_teacher, y_student, kinds.task, self.temperature)
-        weight = one_weight(sample_weight, self.output)
         loss = losses.mean(masked(values, mask), weight)
         return self.weighted({self.terms[0]: loss})
 
@@ -138,3 +141,8 @@ class LabelDistillation(Method):
                 "tdrec.Sum([...])."
             )
         return prediction
+
+
+def _of_each(numbers: Tensor, given: Any) -> bool:
+    """Whether what is given, weights or a mask, has an entry for each of a row's numbers."""
+    return given is not None and len(given.shape) == len(numbers.shape) and given.shape[-1] != 1

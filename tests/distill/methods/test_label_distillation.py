@@ -1,8 +1,10 @@
+import keras
 import numpy as np
 import pytest
 
 import numpy_reference as reference
 from lessons import SAMPLE_WEIGHT, Lesson, assert_terms
+from tdrec.distill.masks import masked
 from tdrec.distill.methods import LabelDistillation
 from tdrec.distill.model_split import Trace
 
@@ -45,3 +47,27 @@ def test_one_class_is_none(shape):
         LabelDistillation(task="classes").build(
             Trace(None, None, (None, 3)), Trace(None, None, shape)
         )
+
+
+@pytest.mark.parametrize("task", ["regression", "binary"])
+@pytest.mark.parametrize("by_mask", [False, True])
+def test_the_scores_of_a_list_are_weighed_one_by_one(task, by_mask):
+    y = np.random.default_rng(0).normal(size=(2, 12, 4)).astype("float32")
+    there = (np.arange(4) < np.arange(1, 13)[:, None] % 4 + 1).astype("float32")
+    distance = {"regression": reference.l2, "binary": reference.binary_kl}[task]
+    values = distance(y[1][..., None], y[0][..., None])
+    student, teacher = (Trace(None, None, keras.ops.convert_to_tensor(each)) for each in y)
+    method = LabelDistillation(0.7, task)
+    method.build(Trace(None, None, (None, 4)), Trace(None, None, (None, 4)))
+    if by_mask:
+        masked(student.prediction, keras.ops.convert_to_tensor(there > 0))
+    found = method.compute_loss(student, teacher, sample_weight=None if by_mask else there)
+    count = there.sum() if by_mask else there.size
+    assert_terms(found, {"label_loss": 0.7 * (values * there).sum() / count})
+
+
+def test_the_classes_of_a_row_have_one_weight():
+    y = np.zeros((12, 4), "float32")
+    method = LabelDistillation(task="classes")
+    with pytest.raises(ValueError, match=r"shape \(12, 4\) for values of shape .*SampleWeights"):
+        method.compute_loss(Trace(None, None, y), Trace(None, None, y), sample_weight=y + 1)
