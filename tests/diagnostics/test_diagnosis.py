@@ -47,15 +47,25 @@ def test_a_sound_case_gives_no_warning_and_nothing_is_changed():
     before = state_of(distiller)
     diagnosis = diagnose(distiller, data, **QUICK)
     assert diagnosis.status == OK, str(diagnosis)
-    checked = ("data", "outputs", "range", "scale", "units", "gradients", "teacher", "scratch")
+    checked = (
+        "data",
+        "outputs",
+        "kind",
+        "range",
+        "scale",
+        "units",
+        "gradients",
+        "teacher",
+        "scratch",
+    )
     assert list(statuses(diagnosis)) == [*checked, "training", "messages", "alignment", "cost"]
     for a, b in zip(before, state_of(distiller), strict=True):
         np.testing.assert_array_equal(a, b)
     assert not distiller.optimizer.built
-    assert str(diagnosis).endswith("OK: 12 OK, 0 WARN, 0 FAIL")
+    assert str(diagnosis).endswith("OK: 13 OK, 0 WARN, 0 FAIL")
     stored = json.loads(json.dumps(diagnosis.to_dict(), allow_nan=False))
     assert stored["status"] == OK
-    assert len(stored["findings"]) == 12
+    assert len(stored["findings"]) == 13
 
     (cost,) = diagnosis.of("cost")
     assert cost.figures["student_params"] == distiller.student.layers[0].count_params()
