@@ -48,7 +48,7 @@ class Options:
         checkpoint: Of a teacher of images.
         validation: Whether to evaluate on rows or images that are carved from those to train on.
         wide: Whether a student's embeddings are as wide as the teacher's.
-        seed: Of a diagnosis.
+        seed: The first of a diagnosis.
         training: Fields of the configuration: steps, batch size, learning rate.
         arguments: Of the methods, by short name.
         command: What was typed.
@@ -99,12 +99,12 @@ GROUPS: Mapping[str, Sequence[Flag]] = {
         Flag("genre", "rsd", str, "One, a comma list, 'top8' or 'all' (> 500 test rows)."),
         Flag("method", "rsd", str, f"Of {', '.join(METHODS)}; 'all'; 'auto'; 'module:Class'."),
         Flag(
-            "seeds", "rs", int, "Students of each kind, seeds 0 to N-1. Default: 3; of a study 5."
+            "seeds", "rsd", int, "Students of each kind, seeds 0 to N-1. Default: 3; of a study 5."
         ),
         Flag("trials", "rs", int, "Of tuning each method. Default: 0, none; of a study 20."),
         Flag("validation", "rs", bool, "Evaluate on the latest training rows, or a part of them."),
         Flag("regimes", "s", str, f"Presets of genres, of {', '.join(PRESETS)}."),
-        Flag("seed", "d", int, "Decides initial weights and the order of rows."),
+        Flag("seed", "d", int, "The first of the seeds, instead of 0."),
     ),
     "Where and how": (
         Flag("data", "rsd", str, "A folder or zip, 'tfds', 'tfds:CONFIG', 'simulated' or 'auto'."),
