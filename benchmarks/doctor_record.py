@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 from absl import app
 
-from tdrec.report.forecast import Forecast, forecast, record
+from tdrec.report.forecast import Forecast, Record, forecast, record
 from tdrec.report.section import Section, make_sections
 from tdrec.report.words import interval, share, signed
 from tdrec.studies.comparison import Comparison, Estimate
@@ -23,6 +23,8 @@ from tdrec.studies.metric import RMSE
 from tdrec.studies.results import read_rows
 from tdrec.tasks.genre import GenreTask
 
+Pair = tuple[Comparison, Comparison]
+CAME = ("came: better", "worse", "not shown")
 MARKS = {"better": "better", "worse": "worse", "unclear": "not shown", "one seed": "one seed"}
 
 
@@ -48,59 +50,65 @@ def share_cell(found: Estimate | None) -> str:
     return "-" if found is None else f"{share(found.value)}{interval(found, share, ' ({} to {})')}"
 
 
+def line(*cells: object) -> None:
+    """Prints a line of a table."""
+    print(f"| {' | '.join(map(str, cells))} |")
+
+
+def heads(*names: str) -> None:
+    """Prints the head of a table."""
+    line(*names)
+    line(*["---"] * len(names))
+
+
 def main(argv: list[str]) -> None:
-    """Prints a line for each method and place, then the record."""
+    """Prints a line for each comparison of both folders, then the record."""
     told_folder, came_folder = argv[1:]
     came = {(s.title, place, f.label): f for s, place, f in forecasts(came_folder)}
-    pairs: dict[tuple[str, str], dict[str, tuple[Comparison, Comparison]]] = {}
+    pairs: dict[tuple[str, str], dict[str, Pair]] = {}
     shares, foretold = [], 0
-    print("| preset and setting | place | compared | foretold | came |\n| --- " * 1 + "|")
+    heads("preset and setting", "place", "against scratch", "foretold", "came")
     for section, place, told in forecasts(told_folder):
         found = came.get((section.title, place, told.label))
         if found is None:
             continue
-        kind = "tasks" if place in section.tasks else "means"
-        for what, one, other in (
-            ("Teacher", told.gap, found.gap),
-            (told.label, told.gain, found.gain),
+        kind = "genres" if place in section.tasks else "means"
+        for label, pair in (
+            ("Teacher", (told.gap, found.gap)),
+            (told.label, (told.gain, found.gain)),
         ):
-            if one is None or other is None:
-                continue
-            key = f"{section.title}, {place}"
-            known = pairs.setdefault((kind, what), {})
-            if key not in known:  # the teacher's is one for all methods
-                known[key] = (one, other)
-                print(f"| {section.title} | {place} | {what} | {cell(one)} | {cell(other)} |")
+            known, key = pairs.setdefault((kind, label), {}), f"{section.title}, {place}"
+            if key in known or pair[0] is None or pair[1] is None:
+                continue  # the teacher is one for all methods
+            known[key] = pair[0], pair[1]
+            line(section.title, place, label, *map(cell, pair))
         foretold += told.share is not None
         if told.share and found.share:
             shares.append((told.share, found.share))
-            print(
-                f"| {section.title} | {place} | {told.label}, share of the gap | "
-                f"{share_cell(told.share)} | {share_cell(found.share)} |"
-            )
-    print("\n| | of | foretold | cases | same side | shown better | shown worse | not shown |")
-    print("| --- " * 8 + "|")
-    for (kind, what), known in sorted(pairs.items()):
+            ends = map(share_cell, (told.share, found.share))
+            line(section.title, place, f"{told.label}, share of the gap", *ends)
+    print()
+    heads("of", "against scratch", "foretold", "cases", "same side", *CAME)
+    for (kind, label), known in sorted(pairs.items()):
         for each in record(list(known.values())):
-            open_ = each.cases - each.better - each.worse
-            print(
-                f"| {kind} | {what} | {MARKS[each.verdict]} | {each.cases} | {each.same_sign} | "
-                f"{each.better} | {each.worse} | {open_} |"
-            )
-    everything = [pair for known in pairs.values() for pair in known.values()]
-    for each in record(everything):
-        print(
-            f"foretold {MARKS[each.verdict]}: right {each.same_sign} of {each.cases} by the side, "
-            f"shown better {each.better}, shown worse {each.worse}"
-        )
+            line(kind, label, MARKS[each.verdict], each.cases, each.same_sign, *counts(each))
+    for kind in ("genres", "means"):
+        all_of = [pair for key, known in pairs.items() if key[0] == kind for pair in known.values()]
+        for each in record(all_of):
+            line(kind, "all", MARKS[each.verdict], each.cases, each.same_sign, *counts(each))
     held = sum(
         one.low is not None and one.high is not None and one.low <= other.value <= one.high
         for one, other in shares
     )
     print(
-        f"shares of the gap foretold: {foretold}; of them {len(shares)} where evaluation rows show "
-        f"a gap too, and of these {held} within the foretold interval"
+        f"\nShares of the gap: {foretold} foretold, {len(shares)} of them where evaluation rows "
+        f"show a gap too, and of these {held} within the foretold interval."
     )
+
+
+def counts(each: Record) -> tuple[int, int, int]:
+    """Of how many each verdict came, as `CAME` heads them."""
+    return each.better, each.worse, each.cases - each.better - each.worse
 
 
 if __name__ == "__main__":

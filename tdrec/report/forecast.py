@@ -88,7 +88,7 @@ def record(pairs: Sequence[tuple[Comparison, Comparison]]) -> list[Record]:
         One for each verdict that was foretold, in the order better, worse, unclear, one seed.
 
     Example:
-        >>> (gain,) = section.versus["scratch"].values()
+        >>> gain = section.versus["scratch"]["Drama", "TD k=2"]
         >>> record([(gain, gain)])
         [Record(verdict='better', cases=1, same_sign=1, better=1, worse=0)]
     """
