@@ -67,7 +67,7 @@ def find_genres(text: str, ratings: Ratings) -> tuple[str, ...]:
 
 
 def check_validation_rows(genres: Sequence[str], ratings: Ratings) -> None:
-    """Refuses to choose a method for a genre on too few rows.
+    """Refuses to judge methods for a genre on too few rows.
 
     Args:
         genres: The genres.
@@ -81,9 +81,9 @@ def check_validation_rows(genres: Sequence[str], ratings: Ratings) -> None:
     for genre in genres:
         if validation[genre] < MIN_TEST_ROWS or not train[genre]:
             raise UsageError(
-                f"--method={AUTO} needs {MIN_TEST_ROWS} validation rows of a genre, and training "
-                f"rows before them. Received: {genre!r} with {validation[genre]} and "
-                f"{train[genre]}. Name a method."
+                f"--method={AUTO} and --validation need {MIN_TEST_ROWS} validation rows of a "
+                f"genre, and training rows before them. Received: {genre!r} with "
+                f"{validation[genre]} and {train[genre]}. Name a method, or another genre."
             )
 
 

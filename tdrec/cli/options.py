@@ -46,9 +46,9 @@ class Options:
         data, out, cache: Where.
         tuned: A file of tuned values, or "none".
         checkpoint: Of a teacher of images.
-        validation: Whether images are evaluated on training images.
+        validation: Whether to evaluate on rows or images that are carved from those to train on.
         wide: Whether a student's embeddings are as wide as the teacher's.
-        seed: Of a diagnosis.
+        seed: The first of a diagnosis.
         training: Fields of the configuration: steps, batch size, learning rate.
         arguments: Of the methods, by short name.
         command: What was typed.
@@ -99,11 +99,12 @@ GROUPS: Mapping[str, Sequence[Flag]] = {
         Flag("genre", "rsd", str, "One, a comma list, 'top8' or 'all' (> 500 test rows)."),
         Flag("method", "rsd", str, f"Of {', '.join(METHODS)}; 'all'; 'auto'; 'module:Class'."),
         Flag(
-            "seeds", "rs", int, "Students of each kind, seeds 0 to N-1. Default: 3; of a study 5."
+            "seeds", "rsd", int, "Students of each kind, seeds 0 to N-1. Default: 3; of a study 5."
         ),
         Flag("trials", "rs", int, "Of tuning each method. Default: 0, none; of a study 20."),
+        Flag("validation", "rs", bool, "Evaluate on the latest training rows, or a part of them."),
         Flag("regimes", "s", str, f"Presets of genres, of {', '.join(PRESETS)}."),
-        Flag("seed", "d", int, "Decides initial weights and the order of rows."),
+        Flag("seed", "d", int, "The first of the seeds, instead of 0."),
     ),
     "Where and how": (
         Flag("data", "rsd", str, "A folder or zip, 'tfds', 'tfds:CONFIG', 'simulated' or 'auto'."),
@@ -136,7 +137,6 @@ GROUPS: Mapping[str, Sequence[Flag]] = {
         Flag("task", "rs", str, f"Of {', '.join(LABELS)}; instead of genres."),
         Flag("preset", "rs", tuple(IMAGE_PRESETS), "Sizes for two cores, a GPU, or ViT-B/32."),
         Flag("teacher", "rs", str, "Published weights: a folder of Hugging Face, or an .npz file."),
-        Flag("validation", "rs", bool, "Evaluate on a tenth of the training images, to choose by."),
     ),
 }
 """All flags, by the group that the help shows them in."""
@@ -144,7 +144,7 @@ GROUPS: Mapping[str, Sequence[Flag]] = {
 OF_GENRES = ("genre", "regime", "regimes", "tuned", "embeddings", "trials")
 """Flags that mean nothing to images."""
 
-OF_IMAGES = ("preset", "teacher", "validation")
+OF_IMAGES = ("preset", "teacher")
 """Flags that mean nothing to genres."""
 
 OF_TD = ("rounds", *TD_WEIGHTS)

@@ -125,7 +125,8 @@ class Request:
 
     def _of_genres(self) -> None:
         options = self.options
-        _refuse(options, "Genres", "checkpoint", "validation")
+        _refuse(options, "Genres", "checkpoint")
+        self._check_validation()
         asked = options.genre or ("top8" if options.study else "Drama")
         check_genres(asked)
         self._take_presets(PRESETS, list(PRESETS) if options.study else ["strong"])
@@ -136,8 +137,9 @@ class Request:
         if source == "auto":
             source = "simulated" if ratings.simulated else "tfds"
         self.warnings = ratings.warnings
-        self.tasks = [GenreTask(name, source) for name in find_genres(asked, ratings)]
-        if self.chooses:
+        genres = find_genres(asked, ratings)
+        self.tasks = [GenreTask(name, source, options.validation) for name in genres]
+        if self.chooses or options.validation:
             check_validation_rows([task.name for task in self.tasks], ratings)
         self.tuned = self._tuned_values(ratings)
 
@@ -185,7 +187,8 @@ class Request:
     def _tuned_values(self, ratings: Ratings) -> TunedValues | None:
         """The tuned values to use; None where there are none for these data and these flags."""
         options, path = self.options, self.options.tuned
-        if options.study or path == "none" or (path is None and not DEFAULT.is_file()):
+        unwanted = options.study or options.validation or path == "none"
+        if unwanted or (path is None and not DEFAULT.is_file()):
             return None
         tuned = read_tuned_values(path or DEFAULT)
         given = {"batch_size": "batch_size" in options.training, "embeddings": options.wide}
@@ -225,6 +228,22 @@ class Request:
                 "train with the defaults: --trials=0"
             )
 
+    def _check_validation(self) -> None:
+        """Refuses to evaluate on rows that something was chosen on."""
+        options = self.options
+        chosen = {
+            "trials": options.trials,
+            f"method={AUTO}": self.chooses,
+            "tuned": options.tuned not in (None, "none"),
+        }
+        if options.validation and any(chosen.values()):
+            names = " and --".join(name for name, is_asked in chosen.items() if is_asked)
+            raise UsageError(
+                "--validation evaluates on the rows that values and methods are chosen on, so that "
+                f"nothing may be chosen. Received: --{names} beside it. Write --trials=0 and name "
+                "methods."
+            )
+
     def _notes(self) -> list[str]:
         """What a reader must know of the values that were used, and of what was left out."""
         notes = []
@@ -241,9 +260,8 @@ class Request:
                 )
         if self.options.validation:
             notes.append(
-                "Validation: evaluated on a tenth of the training images, which neither teacher "
-                "nor students were trained on. These figures are to choose values by, not to "
-                "report."
+                "Validation: evaluated on a part of the training data, which neither teacher nor "
+                "students were trained on. These figures are to choose values by, not to report."
             )
         return notes
 

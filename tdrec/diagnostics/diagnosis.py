@@ -8,10 +8,17 @@ from typing import Any
 import keras
 import numpy as np
 
-from tdrec.diagnostics import state_checks, training_checks, value_checks
+from tdrec.diagnostics import (
+    kind_checks,
+    mask_checks,
+    state_checks,
+    training_checks,
+    value_checks,
+)
 from tdrec.diagnostics.cka import cka_table
 from tdrec.diagnostics.embedding_ids import watched_ids
 from tdrec.diagnostics.finding import FAIL, STATUSES, WARN, Finding
+from tdrec.diagnostics.masks_seen import masks_seen
 from tdrec.diagnostics.states import States, hidden_states
 from tdrec.diagnostics.teacher_verdict import (
     check_scratch,
@@ -91,11 +98,13 @@ def diagnose(
 
     The checks, by name: `data` and `ids` (NaN; ids without a row in their table), `shapes` (labels
     that do not belong to the predictions), `outputs` (NaN in states and predictions); these four
-    end the diagnosis where they fail. Then `range`, `scale` and `units` (predictions against
-    labels, the student's states against the teacher's), `gradients` (of each loss), `teacher` and
-    `scratch` (is the teacher better than a student trained without it, and that one better than a
-    constant?), `training` and `messages` (after a few steps), `alignment` (CKA) and `cost`. Their
-    thresholds are constants of the modules of the checks, with their reasons.
+    end the diagnosis where they fail. Then `kind` (are outputs numbers, clicks or classes, logits
+    or probabilities, and do their values agree?), `masks` and `padding` (of sequences), `range`,
+    `scale` and `units` (predictions against labels, the student's states against the teacher's),
+    `gradients` (of each loss), `teacher` and `scratch` (is the teacher better than a student
+    trained without it, and that one better than a constant?), `training` and `messages` (after a
+    few steps), `alignment` (CKA) and `cost`. Their thresholds are constants of the modules of the
+    checks, with their reasons.
 
     Weights, optimizer and random states of the distiller, the student and the method are afterwards
     what they were, to the bit; layers that had not been built are built.
@@ -164,7 +173,10 @@ def diagnose(
         if any(finding.status == FAIL for finding in findings):
             return Diagnosis(tuple(findings))
         norms = gradient_norms(distiller, _spaced(train, training["batch_size"]))
+        few = _spaced(seen, COMPARED_ROWS)[0]
         findings += [
+            *kind_checks.check_kinds(distiller, outputs),
+            *_check_sequences(distiller, few),
             *value_checks.check_range(_each(outputs, "prediction"), labels),
             *state_checks.check_states(student, teacher),
             *training_checks.check_gradients(norms),
@@ -175,7 +187,6 @@ def diagnose(
         else:
             own = _predictions(distiller, scratch, judged[0])
         findings += _judge(distiller, train, judged, own)
-        few = _spaced(seen, COMPARED_ROWS)[0]
         now = hidden_states(distiller, few)
         enough = _spaced(train, steps * training["batch_size"])
         with trial(distiller, distiller.method, enough, steps=steps, **training) as result:
@@ -197,6 +208,16 @@ def diagnose(
     return Diagnosis(tuple(findings))
 
 
+def _check_sequences(distiller: Distiller, x: Any) -> Iterator[Finding]:
+    """Masks and padding in what the method and the loss compare."""
+    models = {"student": distiller.student, "teacher": distiller.teacher}
+    seen = {name: masks_seen(split, detach(x)[0]) for name, split in models.items() if split}
+    read = distiller.method.teacher_fields
+    fields = (*(name for name in ("low", "high") if name in read), "prediction")
+    yield from mask_checks.check_masks(seen, fields)
+    yield from mask_checks.check_padding(seen, fields)
+
+
 def _judge(distiller: Distiller, train: tuple, judged: tuple, own: Any) -> Iterator[Finding]:
     """The teacher and a student from scratch, whose predictions are given, on validation rows."""
     loss, labels = _distilled(distiller.loss, distiller), _distilled(judged[1], distiller)
@@ -209,7 +230,8 @@ def _judge(distiller: Distiller, train: tuple, judged: tuple, own: Any) -> Itera
             "Name the one to distil: split_model(..., output=KEY).",
         )
         return
-    own, its = columns(own), None if its is None else columns(its)
+    own = columns(own)
+    its = None if its is None else columns(kind_checks.as_students(distiller, its))
     predictions = {"scratch": own}
     if its is not None and its.shape == own.shape:
         predictions["teacher"] = its

@@ -123,6 +123,25 @@ def last_activation(split: ModelSplit, output: str | int | None = None) -> str |
     return next((n for n in names if activation is keras.activations.get(n)), None)
 
 
+def known_outputs(
+    output: str | int | None, loss: Any, student: ModelSplit | None, teacher: ModelSplit | None
+) -> "tuple[KnownOutput, KnownOutput]":
+    """What is known of the student's and of the teacher's output.
+
+    Args:
+        output: The output that is distilled, of models with several.
+        loss: The student's, as `compile` takes it; None if it is not known. The teacher's is that
+            which its own model was compiled with.
+        student: The student's split, if it is known.
+        teacher: The teacher's split, if there is one.
+    """
+    own = getattr(teacher and teacher.model, "loss", None)
+    return (
+        KnownOutput.of("student", student, loss, output),
+        KnownOutput.of("teacher", teacher, own, output),
+    )
+
+
 def compared_kinds(
     task: str | None,
     from_logits: bool | None,
@@ -144,8 +163,9 @@ def compared_kinds(
     Raises:
         ValueError: If nothing tells the kind, or two sources contradict each other.
     """
-    of_student = _Known.of("student", student, loss, output)
-    of_teacher = _Known.of("teacher", teacher, getattr(_model(teacher), "loss", None), output)
+    of_student, of_teacher = (
+        known.checked() for known in known_outputs(output, loss, student, teacher)
+    )
     if task and of_student.task not in (None, task):
         raise ValueError(
             f"The kind of output is one for the task and the distillation. Received: task={task!r} "
@@ -175,8 +195,17 @@ def compared_kinds(
     return ComparedKinds(task, logits, _first(of_teacher.from_logits, logits))
 
 
-class _Known(NamedTuple):
-    """What is known of a model's output."""
+class KnownOutput(NamedTuple):
+    """What is known of a model's output before it is run, and by what.
+
+    Attributes:
+        who: `"student"` or `"teacher"`.
+        loss: What it is trained by, None if that is not known.
+        end: As `last_activation`.
+        task: What the loss tells it to be; None if it does not.
+        hint: What the last layer tells it to be; None if it does not.
+        from_logits: Whether it is logits, and not probabilities; None if nothing tells.
+    """
 
     who: str
     loss: Any
@@ -188,21 +217,36 @@ class _Known(NamedTuple):
     @classmethod
     def of(
         cls, who: str, split: ModelSplit | None, loss: Any, output: str | int | None
-    ) -> "_Known":
+    ) -> "KnownOutput":
+        """Reads it off a loss and a model."""
         if split is not None and split.output is not None:
             output = split.output
         told = kind_of_loss(loss, output)
         end = None if split is None else last_activation(split, output)
         task, hint = told and told.task, _ENDS.get(end or "")
         from_logits = told.from_logits if told else None if end is None else end == "linear"
-        known = cls(who, loss, end, task, hint, from_logits)
-        if task in ("binary", "classes") and end and (hint or task, end == "linear") != told:
+        return cls(who, loss, end, task, hint, from_logits)
+
+    @property
+    def fits(self) -> bool:
+        """Whether the loss and the last layer take it for the same."""
+        if self.task not in ("binary", "classes") or not self.end:
+            return True
+        return (self.hint or self.task, self.end == "linear") == (self.task, self.from_logits)
+
+    def checked(self) -> "KnownOutput":
+        """The same, if loss and last layer fit each other.
+
+        Raises:
+            ValueError: If they do not.
+        """
+        if not self.fits:
             raise ValueError(
                 "The loss and the last layer must fit each other, or gradients are wrong. Received:"
-                f" {known}. Softmax makes probabilities of classes, sigmoid of clicks "
+                f" {self}. Softmax makes probabilities of classes, sigmoid of clicks "
                 "(from_logits=False); no activation makes logits (from_logits=True)."
             )
-        return known
+        return self
 
     def __str__(self) -> str:
         known = ["no loss" if self.loss is None else f"the loss {_name(self.loss)}"]
@@ -222,10 +266,6 @@ def _of_output(several: Any, output: str | int | None) -> Any:
 
 def _first(*values: bool | None) -> bool:
     return next(value for value in values if value is not None)
-
-
-def _model(split: ModelSplit | None) -> keras.Model | None:
-    return split and split.model
 
 
 def _is_config(loss: Any) -> bool:

@@ -51,7 +51,9 @@ def test_auto_needs_rows_to_validate_on(ratings):
     check_validation_rows(["War", "Drama"], ratings)
     few = ratings.take(np.arange(200))
     counts = [part.genre_counts()["War"] for part in reversed(earlier_parts(few))]
-    message = r"--method=auto needs 20 validation rows .*Received: 'War' with {} and {}\."
+    message = (
+        r"--method=auto and --validation need 20 validation rows .*Received: 'War' with {} and {}\."
+    )
     with pytest.raises(UsageError, match=message.format(*counts)):
         check_validation_rows(["War"], few)
 

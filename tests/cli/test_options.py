@@ -153,7 +153,6 @@ WRONG = [
     ("run", ["--task=cifar10", "--embeddings=full"], "Images have no --embeddings"),
     ("run", ["--task=cifar10", "--tuned=none"], "Images have no --tuned"),
     ("run", ["--preset=tiny"], "Genres have no --preset: name image tasks by --task"),
-    ("run", ["--validation"], "Genres have no --validation"),
     ("run", ["--task=cifar10", "--teacher=/no/such"], "--teacher must name a folder"),
     ("run", ["--cluster=tcp://a:1", "--workers=2"], "--cluster has workers of its own"),
     ("study", [], "name one study"),

@@ -126,6 +126,17 @@ def test_auto_compares_on_training_rows_alone(request_of, ratings):
     assert chosen.notes[-1] == "why"
 
 
+def test_validation_evaluates_on_training_rows_and_takes_no_tuned_values(
+    request_of, ratings, tuned_file, monkeypatch
+):
+    monkeypatch.setattr(plans, "DEFAULT", tuned_file())
+    assert request_of("--genre=War", "--method=ld").tuned is not None
+    request = request_of("--genre=War", "--method=ld", "--validation")
+    assert request.tuned is None
+    assert request.tasks[0].data().sha256 == split_by_time(ratings).train.fingerprint
+    assert "to choose values by" in request.plan().notes[-1]
+
+
 @pytest.mark.parametrize("name", sorted(p.stem for p in FOLDER.glob("*.py")))
 def test_every_study_is_a_plan(request_of, name, image_folder, tmp_path):
     arguments = [name, "--genre=War,Horror", "--seeds=1", "--trials=0"]
@@ -151,7 +162,9 @@ def test_a_study_takes_some_of_its_arms(request_of):
     [
         (["table3", "--regimes=papper"], "study", "--regimes must name paper, strong. .*papper"),
         (["table3", "--preset=tiny"], "study", "--regimes must name paper, strong. .*tiny"),
-        (["table3", "--validation"], "study", "Genres have no --validation"),
+        (["table3", "--validation"], "study", "Received: --trials beside it"),
+        (["--genre=War", "--validation", "--method=auto"], "run", "Received: --method=auto beside"),
+        (["--validation", "--tuned=mine.json"], "run", "Received: --tuned beside it"),
         (["table3", "--teacher=."], "study", "Genres have no --teacher"),
         (["table3", "--method=auto"], "study", "a study compares: it has no --method=auto"),
         (["small_images", "--genre=War"], "study", "Images have no --genre"),
@@ -166,8 +179,9 @@ def test_flags_that_do_not_belong_together(request_of, arguments, door, message)
 
 def test_auto_needs_validation_rows(request_of, monkeypatch):
     monkeypatch.setattr(genres, "VALIDATION_FRACTION", 0.001)
-    with pytest.raises(UsageError, match="--method=auto needs 20 validation rows"):
-        request_of("--genre=War", "--method=auto")
+    for asked in ("--method=auto", "--validation"):
+        with pytest.raises(UsageError, match="--method=auto and --validation need 20 validation"):
+            request_of("--genre=War", asked)
     assert request_of("--genre=War", "--method=ld").tasks
 
 

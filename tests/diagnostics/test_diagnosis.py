@@ -47,15 +47,25 @@ def test_a_sound_case_gives_no_warning_and_nothing_is_changed():
     before = state_of(distiller)
     diagnosis = diagnose(distiller, data, **QUICK)
     assert diagnosis.status == OK, str(diagnosis)
-    checked = ("data", "outputs", "range", "scale", "units", "gradients", "teacher", "scratch")
+    checked = (
+        "data",
+        "outputs",
+        "kind",
+        "range",
+        "scale",
+        "units",
+        "gradients",
+        "teacher",
+        "scratch",
+    )
     assert list(statuses(diagnosis)) == [*checked, "training", "messages", "alignment", "cost"]
     for a, b in zip(before, state_of(distiller), strict=True):
         np.testing.assert_array_equal(a, b)
     assert not distiller.optimizer.built
-    assert str(diagnosis).endswith("OK: 12 OK, 0 WARN, 0 FAIL")
+    assert str(diagnosis).endswith("OK: 13 OK, 0 WARN, 0 FAIL")
     stored = json.loads(json.dumps(diagnosis.to_dict(), allow_nan=False))
     assert stored["status"] == OK
-    assert len(stored["findings"]) == 12
+    assert len(stored["findings"]) == 13
 
     (cost,) = diagnosis.of("cost")
     assert cost.figures["student_params"] == distiller.student.layers[0].count_params()
@@ -312,3 +322,51 @@ def test_refusals():
     plain = Distiller(distiller.student, distiller.teacher, LabelDistillation())
     with pytest.raises(ValueError, match="not compiled"):
         diagnose(plain, (x, y))
+
+
+class Doubling(keras.layers.Layer):
+    """A layer that says nothing of masks, and so drops them."""
+
+    def call(self, x):
+        return 2 * x
+
+
+@pytest.mark.filterwarnings("ignore:.*does not support mask")
+def test_a_mask_that_is_dropped_and_the_padding_that_is_then_compared():
+    def model(units):
+        x = inputs = keras.Input((4,), dtype="int32")
+        x = Doubling(name="twice")(keras.layers.Embedding(9, units, mask_zero=True)(x))
+        x = keras.layers.Dense(units, name="high")(keras.layers.Dense(units, name="low")(x))
+        x = keras.layers.GlobalAveragePooling1D()(x)
+        return split_model(keras.Model(inputs, keras.layers.Dense(1)(x)), "low", "high")
+
+    method = FeatureDistillation(message_dim=6, hidden_dim=8)
+    distiller = Distiller(model(3), model(5), method)
+    distiller.compile("adam", loss="mse", run_eagerly=True)
+    rng = np.random.default_rng(0)
+    ids = rng.integers(1, 9, (200, 4)) * (np.arange(4) < rng.integers(1, 4, (200, 1)))
+    y = rng.normal(size=(200, 1)).astype("float32")
+    diagnosis = diagnose(distiller, (ids.astype("int32"), y), steps=3, scratch_steps=3)
+    ((masks,), (padding,)) = (diagnosis.of(name) for name in ("masks", "padding"))
+    assert masks.status == padding.status == WARN
+    assert masks.text.count("does not reach its low and its high: the last layer") == 2
+    assert f"low and high ({(ids[:180] == 0).mean():.0%} of the tokens" in padding.text
+
+
+def test_a_teacher_of_logits_is_judged_as_the_student_of_probabilities_is():
+    own = small_models.small_model(5, 4, outputs=3)
+    inputs = keras.Input((small_models.INPUTS,))
+    student = keras.Model(inputs, keras.layers.Softmax()(own(inputs)))
+    _, teacher = small_models.student_and_teacher(outputs=3)
+    distiller = Distiller(student, teacher, LabelDistillation())
+    distiller.compile("adam", loss="sparse_categorical_crossentropy", run_eagerly=True)
+    x, _ = small_models.inputs_and_ratings(200)
+    labels = np.argmax(teacher(x).prediction, axis=-1)
+    diagnosis = diagnose(distiller, (x, labels), **QUICK)
+    logits = np.asarray(teacher(x[180:]).prediction, "float64")
+    chosen = logits[np.arange(20), labels[180:]] - np.log(np.exp(logits).sum(axis=-1))
+    (finding,) = diagnosis.of("teacher")
+    assert finding.figures["teacher"] == pytest.approx(-chosen.mean(), rel=1e-4)
+    assert finding.status == OK
+    (kind,) = diagnosis.of("kind")
+    assert "as probabilities: a student" in kind.text and "as logits: a teacher" in kind.text
