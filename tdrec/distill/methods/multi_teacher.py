@@ -199,7 +199,8 @@ class MultiTeacher(Method):
             if not kinds.teacher_logits:
                 prediction = losses.logits(prediction, kinds.task)
             lost.append(_lost_by_row(labels, prediction, kinds.task, mask, self._output))
-        weights = ops.softmax(-ops.stack(lost, axis=-1) / self.temperature, axis=-1)
+        # Keras warns of a softmax of one value, which a list of one teacher asks for.
+        weights = ops.exp(ops.log_softmax(-ops.stack(lost, axis=-1) / self.temperature, axis=-1))
         return {name: weights[:, i] for i, name in enumerate(names(len(lost)))}
 
     def get_config(self) -> dict[str, Any]:
