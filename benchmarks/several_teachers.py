@@ -1,6 +1,6 @@
 """What mixing a good teacher with a bad one costs, and what weights by row give back.
 
-    TDREC_DATA=ml-100k.zip python benchmarks/several_teachers.py [--genres=Drama,War] [--seeds=3]
+    TDREC_DATA=ml-100k.zip python benchmarks/several_teachers.py [--methods=LD,TD] [--seeds=3]
 
 Students of a genre learn from the all-genre teacher, from one that never saw the genre's rows, and
 from both: evenly, and by how good each is on the row (`MultiTeacher`). Defaults of the `strong`
@@ -9,10 +9,11 @@ of the training rows and judged on the last. Intervals are of 95%, over users an
 """
 
 import os
-import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from operator import itemgetter
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -36,40 +37,40 @@ from tdrec.tasks.ratings.student import compile_student, train_student
 from tdrec.tasks.ratings.teacher import predict, rating_model, targets_of, train_teacher
 
 flags.DEFINE_list("genres", ["Drama", "War"], "The students' genres.")
+flags.DEFINE_list("methods", ["LD", "TD"], "What the students learn by.")
 flags.DEFINE_integer("seeds", 3, "Of each student.", lower_bound=1)
 flags.DEFINE_string("data", os.environ.get("TDREC_DATA"), "MovieLens, as tdrec.run takes it.")
 
 CONFIG = PRESETS["strong"]
 
 
-def ld() -> Method:
-    return LabelDistillation(**METHOD_DEFAULTS["ld"])
+METHODS: dict[str, Callable[[], Method]] = {
+    "LD": lambda: LabelDistillation(**METHOD_DEFAULTS["ld"]),
+    "TD": lambda: TalkingModels(**METHOD_DEFAULTS["td"]),
+}
+Arm = tuple[tuple[str, ...], Callable[[], Method]]
+BOTH = ("good", "bad")
 
 
-def td() -> Method:
-    return TalkingModels(**METHOD_DEFAULTS["td"])
-
-
-def arms() -> dict[str, tuple[tuple[str, ...], Callable[[], Method]]]:
-    """Who teaches, and how."""
-    made: dict[str, tuple[tuple[str, ...], Callable[[], Method]]] = {"scratch": ((), Scratch)}
-    for name, one in (("LD", ld), ("TD", td)):
-        made[f"{name}, good teacher"] = ("good",), one
-        made[f"{name}, bad teacher"] = ("bad",), one
-
-        def both(one: Callable[[], Method] = one, **how: object) -> Method:
-            return MultiTeacher([one(), one()], **how)
-
-        pair = ("good", "bad")
-        made[f"{name}, both evenly"] = pair, both
-        made[f"{name}, both by row"] = pair, lambda both=both: both(weights="row")
-    pair = ("good", "bad")
-    made["LD, both by row, T = 0.1"] = pair, lambda: both_ld(0.1)
+def arms(methods: list[str]) -> dict[str, Arm]:
+    """Who teaches, and how, by what it is called."""
+    made: dict[str, Arm] = {"scratch": ((), Scratch)}
+    for name in methods:
+        made |= {f"{name}, {who} teacher": ((who,), METHODS[name]) for who in BOTH}
+        made |= {
+            f"{name}, both {how}": (BOTH, partial(mixed, name, *arguments))
+            for how, arguments in {
+                "evenly": (None,),
+                "by row": ("row",),
+                "by row, T = 0.1": ("row", 0.1),
+            }.items()
+        }
     return made
 
 
-def both_ld(temperature: float) -> Method:
-    return MultiTeacher([ld(), ld()], "row", temperature=temperature)
+def mixed(name: str, weights: str | None, temperature: float = 1.0) -> Method:
+    methods = [METHODS[name]() for _ in BOTH]
+    return MultiTeacher(methods, weights, temperature=temperature)
 
 
 def of_genre(ratings: Ratings, genre: str, without: bool = False) -> Ratings:
@@ -102,20 +103,13 @@ def scores_of(
     for name, (model, its) in teachers.items():
         result = score(predict(model, its.encode(judged)), judged, mine)
         found[f"the {name} teacher itself"] = [result]
-    for label, (who, method) in arms().items():
+    for label, (who, method) in arms(flags.FLAGS.methods).items():
         began, found[label] = time.perf_counter(), []
+        taught = [splits[name] for name in who]
+        teacher = taught if len(taught) > 1 else taught[0] if taught else None
+        make = partial(new_distiller, segment, teacher, method)
         for seed in seeds:
-
-            def make(seed: int = seed) -> Distiller:
-                keras.utils.set_random_seed(seed)
-                model = rating_model(CONFIG.student, encoder, mine, "student")
-                taught = [splits[name] for name in who]
-                teacher = taught if len(taught) > 1 else taught[0] if taught else None
-                distiller = Distiller(split_model(model, low=LOW, high=HIGH), teacher, method())
-                compile_student(distiller, CONFIG)
-                return distiller
-
-            distiller = compiled.restarted(label, seed, make)
+            distiller = compiled.restarted(label, seed, partial(make, seed))
             given = x
             if fields := distiller.method.teacher_fields:
                 trace = distiller.method.reads(cache(distiller.teacher, features, fields))
@@ -123,8 +117,19 @@ def scores_of(
             train_student(distiller, (given, y), segment, CONFIG, seed)
             student = distiller.student_layers[0]
             found[label].append(score(predict(student, segment.student_test), judged, mine))
-        print(f"{genre}: {label}, {time.perf_counter() - began:.0f} s", flush=True)
+        rmse = np.mean([result.value for result in found[label]])
+        print(f"{genre}: {label} {rmse:.4f}, {time.perf_counter() - began:.0f} s", flush=True)
     return {label: as_scores(results, seeds) for label, results in found.items()}
+
+
+def new_distiller(
+    segment: Segment, teacher: Any, method: Callable[[], Method], seed: int
+) -> Distiller:
+    keras.utils.set_random_seed(seed)
+    student = rating_model(CONFIG.student, segment.encoder, segment.train, "student")
+    distiller = Distiller(split_model(student, low=LOW, high=HIGH), teacher, method())
+    compile_student(distiller, CONFIG)
+    return distiller
 
 
 def as_scores(results: list, seeds: range) -> Scores:
@@ -164,6 +169,4 @@ def main(_: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ.setdefault("TDREC_CACHE", folder)
-        app.run(main)
+    app.run(main)
