@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tdrec.distill.methods.fitnet import FitNet
     from tdrec.distill.methods.hybrid import Hybrid
     from tdrec.distill.methods.label_distillation import LabelDistillation
+    from tdrec.distill.methods.multi_teacher import MultiTeacher
     from tdrec.distill.methods.scratch import Scratch
     from tdrec.distill.methods.sum import Sum
     from tdrec.distill.methods.talking_models import TalkingModels
@@ -63,6 +64,7 @@ _HOME = {
     "Hybrid": "distill.methods.hybrid",
     "LabelDistillation": "distill.methods.label_distillation",
     "Method": "distill.method",
+    "MultiTeacher": "distill.methods.multi_teacher",
     "Scratch": "distill.methods.scratch",
     "Sum": "distill.methods.sum",
     "SampleWeights": "distill.sample_weights",

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from tdrec.distill.distiller import Distiller
 from tdrec.distill.model_split import ModelSplit
+from tdrec.distill.several_teachers import Teachers
 from tdrec.distill.teacher_targets import batches, detach
 
 States = dict[str, NDArray[Any]]
@@ -29,11 +30,20 @@ def hidden_states(distiller: Distiller, x: Any, batch_size: int = 1024) -> tuple
         student and m_h^0 of the teacher. The teacher's are empty where there is no teacher, and
         have no states where it is a `Predictor`.
 
+    Raises:
+        ValueError: If there are several teachers.
+
     Example:
         >>> student, teacher = hidden_states(distiller, x)
         >>> student["low"].shape, teacher["message"].shape
         ((256, 8), (256, 8))
     """
+    if isinstance(distiller.teacher, Teachers):
+        raise ValueError(
+            "One teacher is looked at at a time. Received: a list of "
+            f"{len(distiller.teacher.splits)}. Give each its own distiller: "
+            "tdrec.Distiller(student, teacher, method)."
+        )
     inputs, targets = detach(x)
     encoders = (
         getattr(distiller.method, f"{name}_encoder", None) for name in ("student", "teacher")

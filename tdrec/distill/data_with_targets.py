@@ -28,6 +28,7 @@ from tdrec.distill.teacher_targets import (
     teacher_key,
     trace_of,
 )
+from tdrec.distill.trace_names import flat, nested
 
 Source = ModelSplit | Callable[[Any], Trace] | None
 """A teacher, or a function of the inputs that returns their targets; None where none are read."""
@@ -109,30 +110,29 @@ def _in_folder(
         else:
             found = source(x)
             check_trace(found, len(keras.tree.flatten(x)[0]))
-        read = method.reads(found)._asdict()
-        if keras.tree.is_nested(read["prediction"]):
-            raise ValueError(
-                "A folder keeps the prediction of one output. Received: a teacher with several, "
-                "and none named in its split. Name one (output=...), or leave `folder` out."
-            )
-        return {name: np.asarray(read[name], "float32") for name in fields}
+        read = flat(method.reads(found))
+        return {name: np.asarray(array, "float32") for name, array in read.items()}
 
     batches = iter(_slices(check_rows(data)) if is_rows(data) else batches_of(data, steps))
     first = next(batches, None)
     if first is None:
         raise ValueError("The data must have at least one batch. Received: an empty dataset.")
     few = keras.tree.map_structure(lambda a: a[:8], first[0])
+    outputs = trace(few)
     if isinstance(source, ModelSplit):
         refuse_in_batch(source, few, fields)
         teacher = teacher_key(source, few)
     else:
-        teacher = hash_arrays(trace(few).values())
+        teacher = hash_arrays(outputs.values())
+    names = tuple(outputs)
     every = itertools.chain([first], batches)
-    kept = targets_in(folder, every, structure_of(first), teacher, trace, fields, form)
+    kept = targets_in(folder, every, structure_of(first), teacher, trace, names, form)
     size = batch_size or (256 if is_rows(data) else len(keras.tree.flatten(first)[0]))
-    dataset = kept.dataset(size, fields, **how)
+    dataset = kept.dataset(size, names, **how)
     if fields:
-        dataset = dataset.map(lambda rows, targets: (WithTargets(rows[0], targets), *rows[1:]))
+        dataset = dataset.map(
+            lambda rows, targets: (WithTargets(rows[0], nested(targets)), *rows[1:])
+        )
     else:
         dataset = dataset.map(lambda rows, _: rows)
     return ahead(dataset)

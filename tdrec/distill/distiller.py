@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -16,10 +16,11 @@ from tdrec.distill.model_split import ModelSplit, Trace
 from tdrec.distill.own_training import OwnTraining
 from tdrec.distill.predictor import as_split
 from tdrec.distill.row_order import following
-from tdrec.distill.sample_weights import apart, of_task, weights_of
+from tdrec.distill.sample_weights import Labels, apart, of_task, weights_of
 from tdrec.distill.saving import SavedDistiller
+from tdrec.distill.several_teachers import as_source, as_teacher
 from tdrec.distill.target_form import TargetForm
-from tdrec.distill.teacher_reference import TeacherReference, check_path
+from tdrec.distill.teacher_reference import Paths, Reference, check_path
 from tdrec.distill.teacher_targets import TeacherTargets, attach, detach
 from tdrec.distill.teaching import Teaching, check_weights
 from tdrec.distill.trainers.training_step import StepLosses
@@ -54,16 +55,16 @@ class Distiller(SavedDistiller):
     Args:
         student: The split of the student; for a method that reads no states, a Keras model will do.
         teacher: The split of the teacher; for such a method, any function of a batch's inputs, as
-            a model is one. None where the method reads no teacher.
+            a model is one. For `MultiTeacher` a list of them. None where the method reads none.
         method: What to learn from the teacher.
-        teacher_path: The `.keras` file that holds the teacher's model. A relative path is looked
-            up from where a program runs. Default None: a loaded distiller has no teacher until
-            one is set.
+        teacher_path: The `.keras` file that holds the teacher's model, or a list of them. A
+            relative path is looked up from where a program runs. Default None: a loaded distiller
+            has no teacher until one is set.
         **kwargs: Those of `keras.Model`.
 
     Attributes:
         student: The student's split.
-        teacher: The teacher's split, None if there is none yet.
+        teacher: The teacher's split, or several as one; None if there is none yet.
         method: The method.
         term_weights: A factor of each of the method's terms by its name, variables that start at 1
             and are not trained; callbacks in `tdrec.distill.callbacks` schedule or balance them.
@@ -72,8 +73,9 @@ class Distiller(SavedDistiller):
         RuntimeError: If Keras runs on another backend than TensorFlow or JAX.
         TypeError: If an argument is of another type.
         ValueError: If the student's weights cannot be found, or its model has a `train_step` of its
-            own; if `teacher_path` is given for a teacher that a file cannot restore; if another
-            teacher is set than there was; in `fit`, if the method reads one and there is none.
+            own; if the method is for more teachers or fewer; if `teacher_path` is given for a
+            teacher that a file cannot restore; if another teacher is set than there was; in `fit`,
+            if the method reads one and there is none.
         FileNotFoundError: If there is nothing at `teacher_path`.
 
     Example:
@@ -90,10 +92,10 @@ class Distiller(SavedDistiller):
     def __init__(
         self,
         student: ModelSplit | keras.Model,
-        teacher: ModelSplit | Callable[..., Any] | None,
+        teacher: ModelSplit | Callable[..., Any] | Sequence[ModelSplit | Callable[..., Any]] | None,
         method: Method,
         *,
-        teacher_path: str | os.PathLike[str] | None = None,
+        teacher_path: Paths | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -116,9 +118,9 @@ class Distiller(SavedDistiller):
         self.own_training = OwnTraining(student)
         self._task_loss: Any = None
         self.teaching = Teaching(student, None, method)
-        self.saved_teacher: TeacherReference | None = None
+        self.saved_teacher: Reference | None = None
         if teacher is not None:
-            self.teacher = as_split("teacher", teacher)
+            self.teacher = as_teacher(teacher)
         path = teacher_path
         self.teacher_path = None if path is None else check_path(self.teacher, path)
         # The splits are views, which Keras does not track: the student's layers are listed here
@@ -213,7 +215,13 @@ class Distiller(SavedDistiller):
         if learning == ("student",):
             return student, task_loss, {}
         terms = self.teaching.terms(
-            student, student_middle, inputs, targets, weights.distillation, "method" in learning
+            student,
+            student_middle,
+            inputs,
+            targets,
+            weights.distillation,
+            "method" in learning,
+            Labels(y, weights.task),
         )
         return student, task_loss, {name: self.of_replica(term) for name, term in terms.items()}
 
@@ -282,7 +290,7 @@ class Distiller(SavedDistiller):
 
     def __setattr__(self, name: str, value: Any) -> None:
         # Before Keras sees a model, which it would train and save with the distiller.
-        super().__setattr__(name, as_split(name, value) if name == "teacher" else value)
+        super().__setattr__(name, as_teacher(value) if name == "teacher" else value)
 
     @property
     def teacher(self) -> ModelSplit | None:
@@ -292,6 +300,7 @@ class Distiller(SavedDistiller):
     def teacher(self, split: ModelSplit) -> None:
         if split is self.teacher:
             return
+        self.method.check_teacher(split)
         if before := self.teacher_reference:
             before.check(split)
         if self.compiled:
@@ -386,7 +395,7 @@ class Distiller(SavedDistiller):
         drop_remainder: bool = False,
         steps: int | None = None,
         cache: TeacherTargets | None = None,
-        stored: Callable[[Any], Trace] | None = None,
+        stored: Callable[[Any], Trace] | Sequence[Callable[[Any], Trace]] | None = None,
         folder: str | os.PathLike[str] | None = None,
         dtype: str = "float32",
         top_k: int | None = None,
@@ -416,7 +425,8 @@ class Distiller(SavedDistiller):
                 no end, or may have none.
             cache: Where to look targets up and keep them. Default None: computed for this call.
             stored: A function of the inputs that returns their targets, such as a table that was
-                read (`StoredTargets`). Default None: the teacher computes them.
+                read (`StoredTargets`); of several teachers a list. Default None: the teacher
+                computes them.
             folder: A new or empty folder to keep rows and targets in. One that was written before
                 is used again for the same teacher and the same rows in the same order; any other
                 is refused. Default None: in memory.
@@ -445,7 +455,7 @@ class Distiller(SavedDistiller):
         reads = bool(self.method.teacher_fields)
         return with_targets(
             data,
-            stored or (self.teaching.required_teacher() if reads else None),
+            as_source(stored) or (self.teaching.required_teacher() if reads else None),
             self.method,
             form=TargetForm(dtype, top_k),
             steps=steps,

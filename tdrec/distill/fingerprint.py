@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tdrec.distill.model_split import ModelSplit
+from tdrec.distill.several_teachers import Teachers
 
 
 def fingerprint(split: ModelSplit) -> str:
@@ -17,7 +18,7 @@ def fingerprint(split: ModelSplit) -> str:
     are known: two functions without one cannot be told apart.
 
     Args:
-        split: Of a model that is built.
+        split: Of a model that is built; of several teachers it is a hash of theirs.
 
     Returns:
         64 hexadecimal digits (SHA-256).
@@ -28,6 +29,8 @@ def fingerprint(split: ModelSplit) -> str:
         >>> fingerprint(teacher_split) == known
         False
     """
+    if isinstance(split, Teachers):
+        return hash_arrays((), start=repr([fingerprint(each) for each in split.splits.values()]))
     weights = [np.asarray(v) for layer in split.layers for v in layer.weights]
     return hash_arrays(weights, start=repr((split.cut and split.cut[:2], split.output)))
 

@@ -1,6 +1,6 @@
 """Distillation as layers, for models that keep their own training loop."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -9,6 +9,8 @@ from tdrec.distill.check import check_type
 from tdrec.distill.method import Method
 from tdrec.distill.model_split import ModelSplit, Trace
 from tdrec.distill.predictor import as_split
+from tdrec.distill.sample_weights import Labels
+from tdrec.distill.several_teachers import as_teacher
 from tdrec.distill.teacher_targets import detach
 from tdrec.distill.teaching import Teaching, check_weights
 
@@ -65,7 +67,8 @@ class DistillationTerms(keras.layers.Layer):
 
     Args:
         student: The student's split. Its model may be the one that owns this layer.
-        teacher: The teacher's split; for label distillation any function of a batch's inputs.
+        teacher: The teacher's split; for label distillation any function of a batch's inputs; for
+            `MultiTeacher` a list of them.
         method: What to learn from the teacher. Label distillation must name its `task`.
         add: Whether the terms are added by `add_loss` while training. Default False: they are
             returned alone, for a loss of one's own.
@@ -77,14 +80,15 @@ class DistillationTerms(keras.layers.Layer):
         sample_weight: None, or the rows' weights, shape `(batch,)`. Default None.
         training: Whether dropout and noise of the method act, and the terms are added. Default
             False.
+        labels: The batch's, for methods that read them. Default None.
 
     Returns:
         A scalar for each name in the method's `terms`.
 
     Raises:
         TypeError: If an argument is of another type.
-        ValueError: If the method reads what the teacher does not show; if a weight of the teacher
-            is not finite.
+        ValueError: If the method reads what the teacher does not show, or is for more teachers or
+            fewer; if a weight of the teacher is not finite.
 
     Example:
         >>> terms = DistillationTerms(student_split, teacher_split, TalkingModels(rounds=1))
@@ -98,27 +102,40 @@ class DistillationTerms(keras.layers.Layer):
     def __init__(
         self,
         student: ModelSplit | keras.Model,
-        teacher: ModelSplit | Callable[..., Any],
+        teacher: ModelSplit | Callable[..., Any] | Sequence[ModelSplit | Callable[..., Any]],
         method: Method,
         add: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         check_type("method", method, Method, "tdrec.TalkingModels(rounds=2)")
+        teacher = as_teacher(teacher)
+        method.check_teacher(teacher)
         self.method = method
-        self.teaching = Teaching(as_split("student", student), as_split("teacher", teacher), method)
-        check_weights(self.teaching.teacher, method)
+        self.teaching = Teaching(as_split("student", student), teacher, method)
+        check_weights(teacher, method)
         self.add = add
         if self.teaching.build():
             self.built = True
 
     def call(
-        self, x: Any, trace: Trace, sample_weight: Any = None, training: bool = False
+        self,
+        x: Any,
+        trace: Trace,
+        sample_weight: Any = None,
+        training: bool = False,
+        labels: Any = None,
     ) -> dict[str, Tensor]:
         inputs, targets = detach(x)
         student = self.teaching.student
         terms = self.teaching.terms(
-            trace, student.interpreter(inputs), inputs, targets, sample_weight, training
+            trace,
+            student.interpreter(inputs),
+            inputs,
+            targets,
+            sample_weight,
+            training,
+            Labels(labels),
         )
         if self.add and training:
             self.add_loss(sum(terms.values()))

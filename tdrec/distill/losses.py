@@ -13,7 +13,7 @@ import keras
 from keras import ops
 
 from tdrec.distill.masks import first_mask, mask_of, mask_weight, masked
-from tdrec.distill.sample_weights import one_weight
+from tdrec.distill.sample_weights import one_weight, spread
 
 Tensor = Any
 Distance = Callable[[Tensor, Tensor], Tensor]
@@ -217,6 +217,45 @@ def logit_loss(
     return (binary_kl if task == "binary" else kl)(teacher, student, temperature)
 
 
+def on_labels(labels: Tensor, prediction: Tensor, task: str) -> Tensor:
+    r"""What a prediction loses on the labels, whatever the task's own loss is.
+
+    Squares of numbers (`l2`), the cross-entropy of clicks and of classes.
+
+    Args:
+        labels: The labels, shape `(..., outputs)`, or without the last axis where it is 1; of
+            classes also their indices, shape `(...)` or `(..., 1)`.
+        prediction: Shape `(..., outputs)`; of clicks and classes logits.
+        task: `"regression"`, `"binary"` or `"classes"`.
+
+    Returns:
+        Tensor of shape `(...)`.
+
+    Raises:
+        ValueError: If the shapes do not belong to each other.
+
+    Example:
+        >>> float(on_labels(ops.array([0, 1]), ops.array([[5.0, 5.0], [5.0, 5.0]]), "classes")[0])
+        0.693...
+
+    Source:
+        Zhang et al., "Confidence-Aware Multi-Teacher Knowledge Distillation", arXiv 2201.00007,
+        equation 2, for classes.
+    """
+    if len(prediction.shape) == 1:
+        prediction = ops.expand_dims(prediction, -1)
+    if len(labels.shape) < len(prediction.shape):
+        labels = ops.expand_dims(labels, -1)
+    if task == "regression":
+        return l2(labels, prediction)
+    if task == "classes" and labels.shape[-1] == 1:
+        labels = ops.one_hot(ops.squeeze(ops.cast(labels, "int32"), -1), prediction.shape[-1])
+    labels, prediction = _pair(labels, prediction)
+    if task == "binary":
+        return ops.mean(ops.softplus(prediction) - labels * prediction, axis=-1)
+    return -ops.sum(labels * ops.log_softmax(prediction, axis=-1), axis=-1)
+
+
 def logits(probabilities: Tensor, task: str) -> Tensor:
     r"""Logits that stand for these probabilities: $\log p$ of classes, $\log p/(1-p)$ of clicks.
 
@@ -256,27 +295,9 @@ def mean(values: Tensor, sample_weight: Tensor | None = None) -> Tensor:
     """
     mask = mask_of(values)
     if mask is not None and len(mask.shape) <= len(values.shape):
-        weight = _like(mask_weight(mask, values.dtype), values)
+        weight = spread(mask_weight(mask, values.dtype), values)
         values = ops.where(weight > 0, values, 0.0) * weight
     sample_weight = one_weight(sample_weight, None)
     if sample_weight is None:
         return ops.mean(values)
-    weight = ops.cast(sample_weight, values.dtype)
-    if len(weight.shape) == 2 and weight.shape[1] == 1:
-        weight = ops.squeeze(weight, axis=1)
-    lead, shape = tuple(weight.shape), tuple(values.shape)
-    if any(None not in (n, m) and n != m for n, m in zip(lead, shape, strict=False)) or (
-        len(lead) > len(shape)
-    ):
-        raise ValueError(
-            "A sample weight is given for each example, shape (batch,), or for each token, shape "
-            f"(batch, time). Received: weights of shape {lead} for values of shape {shape}. "
-            "Cut the model where its states have that axis, or give the distillation weights of "
-            "its own: sample_weight=tdrec.SampleWeights(task=..., distillation=...)."
-        )
-    return ops.mean(values * _like(weight, values))
-
-
-def _like(weight: Tensor, values: Tensor) -> Tensor:
-    """Weights of the first axes, with as many axes as the values."""
-    return ops.reshape(weight, ops.shape(weight) + (1,) * (len(values.shape) - len(weight.shape)))
+    return ops.mean(values * spread(ops.cast(sample_weight, values.dtype), values))

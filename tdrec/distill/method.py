@@ -7,12 +7,15 @@ from typing import Any
 import keras
 
 from tdrec.distill.model_split import Middle, ModelSplit, Trace
+from tdrec.distill.sample_weights import Labels
+from tdrec.distill.several_teachers import Teachers
 from tdrec.distill.term_weight import OwnWeights, TermWeight
 
 Tensor = Any
 
 NOTHING = Trace(None, None, None)
 """The trace of a teacher that is not read."""
+NO_LABELS = Labels(None)
 
 
 class Method(keras.layers.Layer):
@@ -51,6 +54,8 @@ class Method(keras.layers.Layer):
     terms: tuple[str, ...] = ()
     interprets = False
     """Whether its terms run the teacher's middle, and not only read the teacher's trace."""
+    reads_labels = False
+    """Whether `compute_loss` takes `labels`: `Labels`, the task's in a batch."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -94,6 +99,38 @@ class Method(keras.layers.Layer):
             A scalar for each name in `terms`.
         """
         return {}
+
+    def losses_of(
+        self, *traces: Trace, labels: Labels = NO_LABELS, **context: Any
+    ) -> dict[str, Tensor]:
+        """`compute_loss` for whoever has labels and does not know whether it takes them.
+
+        Args:
+            *traces: The student's and the teacher's.
+            labels: The batch's. Default none.
+            **context: The other arguments of `compute_loss`.
+        """
+        if self.reads_labels:
+            context["labels"] = labels
+        return self.compute_loss(*traces, **context)
+
+    def check_teacher(self, teacher: ModelSplit) -> None:
+        """Refuses a teacher that the method is not for.
+
+        Args:
+            teacher: The teacher's split, or several as one.
+
+        Raises:
+            ValueError: If it is several, and the method is for one; or the other way.
+        """
+        if isinstance(teacher, Teachers):
+            raise ValueError(
+                f"{type(self).__name__} learns from one teacher. Received: a list of "
+                f"{len(teacher.splits)}. Give each a method of its own: tdrec.MultiTeacher("
+                "[tdrec.LabelDistillation(), tdrec.LabelDistillation()])."
+            )
+        for method in self.parts():
+            method.check_teacher(teacher)
 
     def settle(self, loss: Any, student: ModelSplit, teacher: ModelSplit | None) -> None:
         """Takes note of what a distiller is compiled with, before it trains.
@@ -174,6 +211,16 @@ class Method(keras.layers.Layer):
             if name not in ("self", "kwargs"):
                 config[name] = getattr(self, name)
         return config
+
+
+def unbuilt(method: Method) -> dict[str, Any]:
+    """A method as Keras serialises it, to be built by the method that it is a part of.
+
+    Args:
+        method: The method.
+    """
+    serialised = keras.saving.serialize_keras_object(method)
+    return {key: value for key, value in serialised.items() if key != "build_config"}
 
 
 def _tuples(stored: Any) -> Any:

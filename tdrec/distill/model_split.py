@@ -10,7 +10,7 @@ import keras
 
 Tensor = Any
 Room = Callable[..., Any]
-Middle = Callable[[Tensor], Tensor]
+Middle = Callable[..., Tensor]
 
 
 class Trace(NamedTuple):

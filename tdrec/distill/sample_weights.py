@@ -4,6 +4,9 @@ import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import keras
+from keras import ops
+
 from tdrec.distill.given_data import is_rows
 
 Tensor = Any
@@ -27,6 +30,19 @@ class SampleWeights(NamedTuple):
 
     task: Any
     distillation: Any
+
+
+class Labels(NamedTuple):
+    """The labels of a batch, for methods that read them beside the teacher (`reads_labels`).
+
+    Attributes:
+        values: As Keras takes them, `(batch, ...)`, or one for each output. None: there are none.
+        weight: The rows' weights for the task, by which a row without a label is known: it has 0.
+            None: all have one.
+    """
+
+    values: Any
+    weight: Any = None
 
 
 class WithWeights(NamedTuple):
@@ -116,3 +132,44 @@ def one_weight(sample_weight: Any, output: str | int | None) -> Tensor | None:
             "Say what counts there: sample_weight=tdrec.SampleWeights(task=..., distillation=...)."
         )
     return sample_weight[output]  # type: ignore[index]
+
+
+def spread(weight: Tensor, values: Tensor) -> Tensor:
+    """Weights of rows, or of what the first axes of some values are, with as many axes as those.
+
+    Args:
+        weight: Shape `(batch,)` or `(batch, 1)`, or one that begins as that of `values`.
+        values: Shape `(batch, ...)`.
+
+    Raises:
+        ValueError: If the weights have more axes than the values, or other lengths.
+    """
+    if len(weight.shape) == 2 and weight.shape[1] == 1:
+        weight = ops.squeeze(weight, axis=1)
+    lead, shape = tuple(weight.shape), tuple(values.shape)
+    if any(None not in (n, m) and n != m for n, m in zip(lead, shape, strict=False)) or (
+        len(lead) > len(shape)
+    ):
+        raise ValueError(
+            "A sample weight is given for each example, shape (batch,), or for each token, shape "
+            f"(batch, time). Received: weights of shape {lead} for values of shape {shape}. "
+            "Cut the model where its states have that axis, or give the distillation weights of "
+            "its own: sample_weight=tdrec.SampleWeights(task=..., distillation=...)."
+        )
+    return ops.reshape(weight, ops.shape(weight) + (1,) * (len(shape) - len(lead)))
+
+
+def times(sample_weight: Any, factor: Tensor) -> Any:
+    """Weights of rows times a factor of each row.
+
+    Args:
+        sample_weight: None, a tensor, or several by the output.
+        factor: Shape `(batch,)`.
+    """
+
+    def of_output(weight: Any) -> Tensor:
+        if weight is None:
+            return factor
+        return ops.cast(weight, factor.dtype) * spread(factor, weight)
+
+    return keras.tree.map_structure(of_output, sample_weight)

@@ -9,7 +9,13 @@ import keras
 
 from tdrec.distill.method import Method
 from tdrec.distill.model_split import ModelSplit
-from tdrec.distill.teacher_reference import TeacherReference, cut_again, cut_of
+from tdrec.distill.teacher_reference import (
+    Reference,
+    cut_again,
+    cut_of,
+    reference_from,
+    reference_of,
+)
 from tdrec.distill.teaching import Teaching
 from tdrec.runtime.files import replacing, user_path
 
@@ -26,15 +32,15 @@ class SavedDistiller(TrainingStep):
     student_layers: list[keras.Layer]
     method: Method
     teaching: Teaching
-    teacher_path: str | None
-    saved_teacher: TeacherReference | None
+    teacher_path: str | list[str] | None
+    saved_teacher: Reference | None
 
     @property
-    def teacher_reference(self) -> TeacherReference | None:
+    def teacher_reference(self) -> Reference | None:
         """Who the teacher is, or was when the distiller was saved."""
         if self.teaching.teacher is None:
             return self.saved_teacher
-        return TeacherReference.of(self.teaching.teacher, self.teacher_path)
+        return reference_of(self.teaching.teacher, self.teacher_path)
 
     def save(self, filepath: str | os.PathLike[str], overwrite: bool = True, **kwargs: Any) -> None:
         """As `keras.Model.save`; the file is replaced once the new one is complete.
@@ -160,7 +166,7 @@ class SavedDistiller(TrainingStep):
         # Keras would find no state of the optimizer to load.
         distiller.built = student.built and method.built
         if saved:
-            distiller.saved_teacher = reference = TeacherReference(**saved)
+            distiller.saved_teacher = reference = reference_from(saved)
             distiller.teaching.known = f", and it was saved with {reference}"
             distiller.teacher_path = reference.path
             if teacher := reference.load(custom_objects):

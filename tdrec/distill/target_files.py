@@ -27,10 +27,10 @@ class Manifest:
 
     Attributes:
         teacher: Which one it was, and what it made of the first rows.
-        fields: Of its trace, that are kept.
+        fields: Of its trace, that are kept, by name as of `trace_names.flat`.
         form: How they are kept, a `TargetForm` as a dictionary.
         columns: Shape of an entry and dtype of each column by name.
-        classes: The last axis of the prediction where the largest of it are kept, or 0.
+        classes: The last axis of each prediction of which the largest are kept, by name.
         data: A hash of all inputs, labels and weights.
         rows: How many there are.
         row_bytes: What one takes in memory, strings not counted.
@@ -41,7 +41,7 @@ class Manifest:
     fields: list[str]
     form: dict[str, Any]
     columns: dict[str, list[Any]] = field(default_factory=dict)
-    classes: int = 0
+    classes: dict[str, int] = field(default_factory=dict)
     data: str = ""
     rows: int = 0
     row_bytes: int = 1

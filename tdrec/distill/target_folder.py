@@ -61,7 +61,7 @@ class TargetFolder:
 
         Args:
             batch_size: Rows a batch.
-            fields: Of the teacher's trace.
+            fields: Of the teacher's trace, by name.
             shuffle: Whether each pass has an order of its own: the files are read in another order,
                 and of as many of them as hold `buffer_rows` the rows are mixed.
             seed: Makes the orders repeatable.
@@ -149,7 +149,7 @@ def targets_in(
         structure: Of the rows, as of `structure_of`.
         teacher: Which one this is.
         trace: The teacher's outputs of a batch of inputs, fields by name.
-        fields: What to keep of its trace.
+        fields: What to keep of its trace, by name as of `trace_names.flat`.
         form: How to keep it.
 
     Returns:
@@ -189,7 +189,7 @@ def _written(
         for name, values in outputs.items():
             refuse_not_finite(name, values, waiting.rows, f"rows of batch {number}")
         if form.top_k:
-            manifest.classes = outputs["prediction"].shape[-1]
+            manifest.classes = {name: values.shape[-1] for name, values in outputs.items()}
         columns = data.add(rows)
         packed = {TARGET + name: values for name, values in form.pack(outputs).items()}
         waiting.add({**columns, **packed}, number)

@@ -11,7 +11,8 @@ from tdrec.distill.method import Method
 from tdrec.distill.methods.label_distillation import LabelDistillation
 
 DTYPES = ("float32", "float16")
-VALUES, INDICES, REST = "prediction.values", "prediction.indices", "prediction.rest"
+VALUES, INDICES, REST = ".values", ".indices", ".rest"
+"""How the names end of what is kept in the place of a prediction."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class TargetForm:
         """What is kept of some rows.
 
         Args:
-            trace: Fields by name, float32 of shape `(rows, ...)`.
+            trace: By name as of `trace_names.flat`, float32 of shape `(rows, ...)`.
 
         Returns:
             Arrays by name, of shape `(rows, ...)`.
@@ -84,9 +85,11 @@ class TargetForm:
         """
         packed = dict(trace)
         if self.top_k is not None:
-            packed |= self._largest(packed.pop("prediction"))
+            packed = {}  # of predictions alone, as was checked
+            for name, outputs in trace.items():
+                packed |= self._largest(name, outputs)
         for name, values in packed.items():
-            if name != INDICES:
+            if not name.endswith(INDICES):
                 with np.errstate(over="ignore"):  # refused in the next line
                     packed[name] = values.astype(self.dtype)
                 if not np.isfinite(packed[name]).all():
@@ -96,26 +99,31 @@ class TargetForm:
                     )
         return packed
 
-    def unpack(self, packed: Mapping[str, tf.Tensor], classes: int) -> dict[str, tf.Tensor]:
-        """The fields of what was kept, float32.
+    def unpack(
+        self, packed: Mapping[str, tf.Tensor], classes: Mapping[str, int]
+    ) -> dict[str, tf.Tensor]:
+        """What was packed, float32.
 
         Args:
             packed: A batch of what `pack` gave.
-            classes: The last axis of the prediction.
+            classes: The last axis of each prediction of which the largest are kept, by name.
         """
-        fields = {n: tf.cast(t, tf.float32) for n, t in packed.items() if n != INDICES}
-        if self.top_k is not None:
-            values, rest = fields.pop(VALUES), fields.pop(REST)
-            shape = tf.concat([tf.shape(rest), [classes]], 0)
-            flat = tf.reshape(tf.broadcast_to(rest[..., None], shape), (-1,))
-            starts = classes * tf.range(tf.size(rest))[:, None]
-            where = tf.reshape(starts + tf.reshape(packed[INDICES], (-1, self.top_k)), (-1, 1))
-            flat = tf.tensor_scatter_nd_update(flat, where, tf.reshape(values, (-1,)))
-            static = (*rest.shape, classes)
-            fields["prediction"] = tf.ensure_shape(tf.reshape(flat, shape), static)
-        return fields
+        if self.top_k is None:
+            return {name: tf.cast(tensor, tf.float32) for name, tensor in packed.items()}
+        kept = [name for name in classes if name + VALUES in packed]
+        return {name: self._spread(packed, name, classes[name]) for name in kept}
 
-    def _largest(self, outputs: np.ndarray) -> dict[str, np.ndarray]:
+    def _spread(self, packed: Mapping[str, tf.Tensor], name: str, classes: int) -> tf.Tensor:
+        values, rest = (tf.cast(packed[name + end], tf.float32) for end in (VALUES, REST))
+        shape = tf.concat([tf.shape(rest), [classes]], 0)
+        flat = tf.reshape(tf.broadcast_to(rest[..., None], shape), (-1,))
+        starts = classes * tf.range(tf.size(rest))[:, None]
+        indices = tf.reshape(packed[name + INDICES], (-1, self.top_k))
+        where = tf.reshape(starts + indices, (-1, 1))
+        flat = tf.tensor_scatter_nd_update(flat, where, tf.reshape(values, (-1,)))
+        return tf.ensure_shape(tf.reshape(flat, shape), (*rest.shape, classes))
+
+    def _largest(self, name: str, outputs: np.ndarray) -> dict[str, np.ndarray]:
         k, classes = self.top_k or 0, outputs.shape[-1]
         if outputs.ndim < 2 or k >= classes:
             raise ValueError(
@@ -131,7 +139,11 @@ class TargetForm:
         else:
             largest = others.max(-1, keepdims=True)
             rest = largest[..., 0] + np.log(np.exp(others - largest).mean(-1))
-        return {VALUES: values, INDICES: indices.astype("int32"), REST: rest}
+        return {
+            name + VALUES: values,
+            name + INDICES: indices.astype("int32"),
+            name + REST: rest,
+        }
 
 
 def _are_probabilities(outputs: Any) -> bool:

@@ -4,6 +4,7 @@ import functools
 import io
 import os
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -15,6 +16,7 @@ from tdrec.distill.cut import split_model
 from tdrec.distill.fingerprint import fingerprint, hash_arrays
 from tdrec.distill.model_split import ModelSplit
 from tdrec.distill.predictor import Predictor
+from tdrec.distill.several_teachers import Teachers, each_of
 from tdrec.runtime.files import user_path
 
 
@@ -96,6 +98,74 @@ class TeacherReference:
         return f"the teacher{name}, fingerprint {self.fingerprint[:16]}{cut}{file}"
 
 
+@dataclass(frozen=True)
+class SeveralReferences:
+    """What it takes to find several teachers again, as a `TeacherReference` is of one.
+
+    Args:
+        teachers: The references, in their order.
+
+    Attributes:
+        path: The files of their models, None if one is not known.
+    """
+
+    teachers: tuple[TeacherReference, ...]
+
+    @property
+    def path(self) -> list[str] | None:
+        paths = [reference.path for reference in self.teachers]
+        return None if None in paths else paths  # type: ignore[return-value]
+
+    def load(self, custom_objects: Any = None) -> Teachers | None:
+        """The teachers from their files; None if one of them is not there.
+
+        Args:
+            custom_objects: Those of `keras.saving.load_model`. Default None.
+        """
+        splits = [reference.load(custom_objects) for reference in self.teachers]
+        return None if None in splits else Teachers(splits)  # type: ignore[arg-type]
+
+    def check(self, split: ModelSplit) -> None:
+        """Refuses other teachers, or these in another order.
+
+        Args:
+            split: The teachers that are to take the place of these.
+
+        Raises:
+            ValueError: If the fingerprint of one is another.
+        """
+        for reference, each in zip(self.teachers, each_of(split), strict=True):
+            reference.check(each)
+
+    def __str__(self) -> str:
+        return " and ".join(map(str, self.teachers))
+
+
+Reference = TeacherReference | SeveralReferences
+Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+
+
+def reference_of(split: ModelSplit, path: str | list[str] | None = None) -> Reference:
+    """The reference to a teacher, or to several.
+
+    Args:
+        split: The teacher's.
+        path: The file of its model; of several a list. Default None: not known.
+    """
+    if isinstance(split, Teachers):
+        each = each_of(split)
+        paths: Sequence[Any] = path or [None] * len(each)
+        return SeveralReferences(tuple(map(TeacherReference.of, each, paths)))
+    return TeacherReference.of(split, path)  # type: ignore[arg-type]
+
+
+def reference_from(saved: dict[str, Any]) -> Reference:
+    """The reference that was saved, as `dataclasses.asdict` gives it."""
+    if "teachers" in saved:
+        return SeveralReferences(tuple(TeacherReference(**each) for each in saved["teachers"]))
+    return TeacherReference(**saved)
+
+
 def cut_of(split: ModelSplit) -> dict[str, Any] | None:
     """What makes a split of a model again.
 
@@ -163,20 +233,35 @@ def _another(received: str, known: TeacherReference) -> str:
     )
 
 
-def check_path(teacher: ModelSplit | None, path: str | os.PathLike[str]) -> str:
-    """The path of a teacher's file, if the file can restore it.
+def check_path(teacher: ModelSplit | None, path: Paths) -> str | list[str]:
+    """The path of a teacher's file, if the file can restore it; of several a list.
 
     Args:
         teacher: Its split.
-        path: The `.keras` file.
+        path: The `.keras` file, or one for each of several teachers.
 
     Returns:
         The path as text.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If a model from a file would not make this split.
+        ValueError: If a model from a file would not make this split; if there are more paths than
+            teachers, or fewer.
     """
+    several = isinstance(path, (list, tuple))
+    count = len(teacher.splits) if isinstance(teacher, Teachers) else None
+    if count != (len(path) if several else None):  # type: ignore[arg-type]
+        raise ValueError(
+            "`teacher_path` is one file for one teacher, and a list of files for a list of "
+            f"teachers. Received: {path!r} for "
+            f"{'one teacher' if count is None else f'a list of {count}'}. Name a file for each."
+        )
+    if several:
+        return [_checked(*each) for each in zip(each_of(teacher), path, strict=True)]  # type: ignore[arg-type]
+    return _checked(teacher, path)  # type: ignore[arg-type]
+
+
+def _checked(teacher: ModelSplit | None, path: str | os.PathLike[str]) -> str:
     if teacher is None or cut_of(teacher) is None:
         raise ValueError(
             "`teacher_path` is for a teacher that was cut by `tdrec.split_model` without an input "

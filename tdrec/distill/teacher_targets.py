@@ -26,6 +26,7 @@ from tdrec.distill.given_data import (
 from tdrec.distill.model_split import ModelSplit, Trace
 from tdrec.distill.row_order import RowOrder, shuffled
 from tdrec.distill.sample_weights import WithWeights
+from tdrec.distill.trace_names import flat, nested
 from tdrec.runtime.files import replacing, user_path
 
 _ALIGNMENT = 64  # bytes: TensorFlow takes an array's memory as it is if it starts at a multiple
@@ -153,11 +154,10 @@ def check_trace(trace: Trace, rows: int | None = None) -> None:
     Raises:
         ValueError: If a value is NaN or infinite, or there are more or fewer rows.
     """
-    for field, values in trace._asdict().items():
-        for output in () if values is None else keras.tree.flatten(values):
-            if rows is not None:
-                check_lengths({"x": np.empty(rows), f"the teacher's {field}": output})
-            refuse_not_finite(field, np.asarray(output))
+    for name, output in flat(trace).items():
+        if rows is not None:
+            check_lengths({"x": np.empty(rows), f"the teacher's {name}": output})
+        refuse_not_finite(name, np.asarray(output))
 
 
 def as_tensors(trace: Trace) -> Trace:
@@ -383,32 +383,11 @@ def _read(path: Path) -> Trace | None:
     """The trace in the file, None if it is damaged (a disk that was full, a copy cut short)."""
     try:
         with np.load(path) as stored:
-            return Trace(**{**dict.fromkeys(Trace._fields), **_nested(dict(stored))})
+            return Trace(**{**dict.fromkeys(Trace._fields), **nested(stored)})
     except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile):
         return None
 
 
 def _write(path: Path, trace: Trace) -> None:
     with replacing(path) as temporary:
-        np.savez(temporary, **_flat(trace))  # type: ignore[arg-type]
-
-
-def _flat(trace: Trace) -> dict[str, np.ndarray]:
-    """The arrays by name; of several outputs by `prediction/OUTPUT`."""
-    fields = {name: value for name, value in trace._asdict().items() if value is not None}
-    return {
-        "/".join([field, *map(str, path)]): array
-        for field, value in fields.items()
-        for path, array in keras.tree.flatten_with_path(value)
-    }
-
-
-def _nested(arrays: dict[str, np.ndarray]) -> dict[str, Any]:
-    """`_flat` taken back."""
-    prefix = "prediction/"
-    several = {k.removeprefix(prefix): arrays.pop(k) for k in list(arrays) if k.startswith(prefix)}
-    if not several:
-        return arrays
-    is_list = all(key.isdecimal() for key in several)
-    outputs = [several[str(i)] for i in range(len(several))] if is_list else several
-    return {**arrays, "prediction": outputs}
+        np.savez(temporary, **flat(trace))

@@ -6,8 +6,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from tdrec.distill.method import NOTHING, Method
+from tdrec.distill.method import NO_LABELS, NOTHING, Method
 from tdrec.distill.model_split import Middle, ModelSplit, Trace, shapes_of
+from tdrec.distill.sample_weights import Labels
+from tdrec.distill.several_teachers import each_of
 
 Tensor = Any
 
@@ -17,7 +19,7 @@ class Teaching:
 
     Args:
         student: The student's split.
-        teacher: The teacher's, None if there is none yet.
+        teacher: The teacher's, or several as one; None if there is none yet.
         method: The method.
 
     Attributes:
@@ -39,6 +41,7 @@ class Teaching:
         targets: dict[str, Tensor] | None,
         sample_weight: Any,
         training: bool,
+        labels: Labels = NO_LABELS,
     ) -> dict[str, Tensor]:
         """The method's terms of a batch.
 
@@ -49,16 +52,18 @@ class Teaching:
             targets: The teacher's trace of them, if it is known already.
             sample_weight: The rows' weights for the distillation.
             training: Whether dropout and noise of the method act.
+            labels: The task's. Default none.
         """
         self.build(inputs, targets)
         teacher, teacher_middle = self.taught(inputs, targets)
-        return self.method.compute_loss(
+        return self.method.losses_of(
             self.student.distilled(student),
             teacher,
             student_middle=student_middle,
             teacher_middle=teacher_middle,
             sample_weight=sample_weight,
             training=training,
+            labels=labels,
         )
 
     def taught(self, inputs: Any, targets: dict[str, Tensor] | None) -> tuple[Trace, Middle]:
@@ -88,10 +93,7 @@ class Teaching:
         """
         if self.teacher is None or not self.method.teacher_fields:
             return True
-        parts = [part for layer in self.teacher.layers for part in layer._flatten_layers()]
-        if not parts:
-            return not self.teacher.whole
-        return all(p.supports_jit and not isinstance(p, keras.layers.TFSMLayer) for p in parts)
+        return all(map(_compiles, each_of(self.teacher)))
 
     def required_teacher(self) -> ModelSplit:
         """The teacher.
@@ -130,8 +132,15 @@ class Teaching:
         shapes = self.teacher.shapes if self.teacher else None
         return self.method.reads(shapes) if shapes else None
 
-    def _interpret(self, low: Tensor) -> Tensor:
-        return self.required_teacher().interpret(low)
+    def _interpret(self, low: Tensor, **which: Any) -> Tensor:
+        return self.required_teacher().interpret(low, **which)
+
+
+def _compiles(split: ModelSplit) -> bool:
+    parts = [part for layer in split.layers for part in layer._flatten_layers()]
+    if not parts:
+        return not split.whole
+    return all(p.supports_jit and not isinstance(p, keras.layers.TFSMLayer) for p in parts)
 
 
 def check_weights(teacher: ModelSplit | None, method: Method) -> None:

@@ -122,6 +122,7 @@ class Distillation(tf.keras.layers.Layer, Task):
         check_type("student", student, ModelSplit, rooms)
         check_type("teacher", teacher, ModelSplit, rooms)
         check_type("method", method, Method, "tdrec.TalkingModels(rounds=2)")
+        method.check_teacher(teacher)
         if any(isinstance(layer, keras.Layer) for layer in student.layers):
             raise TypeError(
                 "The student of a tfrs.Model must be made of Keras 2 layers, tf.keras.layers.*, "

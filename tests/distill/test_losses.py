@@ -255,3 +255,19 @@ def test_logit_loss_is_of_ratings_and_of_temperature_1_unless_it_is_said():
     np.testing.assert_allclose(losses.logit_loss(A, B), reference.l2(A, B), rtol=1e-5)
     for task, expected in (("binary", reference.binary_kl), ("classes", reference.kl)):
         np.testing.assert_allclose(losses.logit_loss(A, B, task), expected(A, B), rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(4,), (4, 1)])
+def test_what_is_lost_on_labels_of_one_number_a_row(shape):
+    y, shown = np.array([0.0, 1.0, 1.0, 0.0], "float32"), np.linspace(-2, 2, 4, dtype="float32")
+    for prediction in (shown, shown[:, None]):
+        found = losses.on_labels(y.reshape(shape), prediction, "regression")
+        np.testing.assert_allclose(found, (y - shown) ** 2, rtol=1e-6)
+        p = 1 / (1 + np.exp(-shown))
+        found = losses.on_labels(y.reshape(shape), prediction, "binary")
+        np.testing.assert_allclose(found, -np.log(np.where(y > 0, p, 1 - p)), rtol=1e-5)
+
+
+def test_labels_that_do_not_belong_to_the_outputs():
+    with pytest.raises(ValueError, match="never broadcasts"):
+        losses.on_labels(np.ones((4, 2)), np.ones((4, 3)), "classes")

@@ -11,6 +11,7 @@ from small_distillers import fit, make_distiller, numbers, student_of, talking
 from small_models import student_and_teacher
 from tdrec.distill import target_files
 from tdrec.distill.methods import LabelDistillation, Scratch
+from tdrec.distill.methods.multi_teacher import MultiTeacher
 from tdrec.distill.teacher_targets import TeacherTargets
 
 ROWS = 40
@@ -135,6 +136,30 @@ def test_half_precision_and_top_k(tmp_path):
     np.testing.assert_array_equal(top.argmax(-1), whole.argmax(-1))
     with pytest.raises(ValueError, match="targets of another form"):
         distiller.with_teacher_targets(data, folder=tmp_path / "top", top_k=3)
+
+
+def test_outputs_of_several_teachers_are_kept_by_name(tmp_path):
+    def classes(name, units):
+        x = inputs = keras.Input((3,))
+        heads = {"next": keras.layers.Dense(units)(x), "shelf": keras.layers.Dense(4)(x)}
+        return keras.Model(inputs, heads, name=name)
+
+    def learning(output):
+        return LabelDistillation(task="classes", output=output)
+
+    models = [classes(name, 5) for name in ("student", "first", "second")]
+    method = MultiTeacher([learning("next"), learning("shelf")])
+    distiller = make_distiller(method, student=models[0], teacher=models[1:], loss=None)
+    kept, largest = (
+        parts(distiller.with_teacher_targets((X, Y), folder=tmp_path / name, **form))[2]
+        for name, form in {"whole": {}, "top": {"top_k": 2}}.items()
+    )
+    for i, model in enumerate(models[1:], 1):
+        for output, expected in model.predict(X, verbose=0).items():
+            found, few = (t["prediction"][f"teacher_{i}"][output] for t in (kept, largest))
+            np.testing.assert_allclose(found, expected, rtol=1e-5)
+            np.testing.assert_array_equal(few.argmax(-1), expected.argmax(-1))
+            assert (np.isclose(few, expected).sum(-1) >= 2).all()
 
 
 class Counted:

@@ -1,3 +1,6 @@
+import json
+from dataclasses import asdict
+
 import keras
 import numpy as np
 import pytest
@@ -5,7 +8,14 @@ import pytest
 from small_models import inputs_and_ratings, small_model
 from tdrec.distill.cut import split_model
 from tdrec.distill.model_split import ModelSplit
-from tdrec.distill.teacher_reference import TeacherReference, check_path, cut_of
+from tdrec.distill.several_teachers import Teachers
+from tdrec.distill.teacher_reference import (
+    TeacherReference,
+    check_path,
+    cut_of,
+    reference_from,
+    reference_of,
+)
 
 X, _ = inputs_and_ratings()
 
@@ -20,6 +30,37 @@ def test_a_teacher_is_found_again_by_its_file(tmp_path):
     assert loaded.cut == ("low", "high", False)
     for mine, its in zip(split(X), loaded(X), strict=True):
         np.testing.assert_array_equal(mine, its)
+
+
+def test_several_are_found_again_by_their_files(tmp_path):
+    models = [small_model(7, 6, name="a"), small_model(9, 3, seed=1, name="b")]
+    several = Teachers([split_model(models[0], "low", "high"), models[1]])
+    files = [str(tmp_path / f"{model.name}.keras") for model in models]
+    for model, file in zip(models, files, strict=True):
+        model.save(file)
+    reference = reference_of(several, files)
+    again = reference_from(json.loads(json.dumps(asdict(reference))))
+    assert again == reference and again.path == files
+    loaded = again.load()
+    again.check(loaded)
+    assert loaded.splits["teacher_1"].cut == ("low", "high", False)
+    assert loaded.splits["teacher_2"].whole
+    assert reference_of(several).path is None
+    assert reference_of(several).load() is None
+    with pytest.raises(ValueError, match="Received: the teacher 'b'.*in place of the teacher 'a'"):
+        again.check(Teachers(list(several.splits.values())[::-1]))
+
+
+@pytest.mark.parametrize("one", [True, False])
+def test_a_file_for_each_teacher(tmp_path, one):
+    split = split_model(small_model(), "low", "high")
+    split.model.save(tmp_path / "t.keras")
+    given, path = (split, [tmp_path / "t.keras"]) if one else (Teachers([split]), "t.keras")
+    with pytest.raises(ValueError, match="one file for one teacher, and a list of files for a"):
+        check_path(given, path)
+    paths = [tmp_path / "t.keras", tmp_path / "gone.keras"]
+    with pytest.raises(FileNotFoundError, match="gone.keras"):
+        check_path(Teachers([split, split]), paths)
 
 
 def test_what_is_not_there_is_not_loaded(tmp_path):

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from tdrec.distill.check import check_type
-from tdrec.distill.method import Method, Tensor
+from tdrec.distill.method import Method, Tensor, unbuilt
 from tdrec.distill.model_split import Trace
 
 
@@ -42,6 +42,7 @@ class Sum(Method):
         read = {field for method in methods for field in method.teacher_fields}
         self.teacher_fields = tuple(field for field in Trace._fields if field in read)
         self.interprets = any(method.interprets for method in methods)
+        self.reads_labels = any(method.reads_labels for method in methods)
         if len(set(self.terms)) < len(self.terms):
             raise ValueError(
                 "The terms of methods that are added up must have different names. Received: "
@@ -50,18 +51,17 @@ class Sum(Method):
 
     def build(self, student: Trace, teacher: Trace) -> None:
         for method in self.methods:
-            if not method.built:  # as those are that were saved
+            if not method.built:  # as it may be for another student
                 method.build(student, teacher)
 
     def compute_loss(self, student: Trace, teacher: Trace, **context: Any) -> dict[str, Tensor]:
         losses: dict[str, Tensor] = {}
         for method in self.methods:
-            losses |= method.compute_loss(student, teacher, **context)
+            losses |= method.losses_of(student, teacher, **context)
         return losses
 
     def get_config(self) -> dict[str, Any]:
-        saved = [keras.saving.serialize_keras_object(method) for method in self.methods]
-        return {**super().get_config(), "methods": saved}
+        return {**super().get_config(), "methods": [unbuilt(method) for method in self.methods]}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Sum":

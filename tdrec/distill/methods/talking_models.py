@@ -72,6 +72,9 @@ class TalkingModels(StateMethod):
     message_weight = TermWeight("message_loss", check_not_negative)
     state_weight = TermWeight("state_loss", check_not_negative)
     label_weight = TermWeight("label_loss", check_not_negative)
+    student_encoder: Any = None
+    student_decoder: Any = None
+    """Those of another `TalkingModels` where the student learns from several teachers."""
 
     def __init__(
         self,
@@ -135,14 +138,15 @@ class TalkingModels(StateMethod):
         if self.labels:
             self.labels.build(student, teacher)
         kind, codec = {"dtype": self.dtype_policy}, self.codec
-        self.student_encoder = codec.encoder(student, name="student_encoder", **kind)
+        if self.student_encoder is None:
+            self.student_encoder = codec.encoder(student, name="student_encoder", **kind)
         self.teacher_encoder = codec.encoder(teacher, name="teacher_encoder", **kind)
-        self.student_decoder: Any = None
         self.teacher_decoder: Any = None
         if self.round_terms or self.state_weight:
             message_shape = self.student_encoder.compute_output_shape(*states(student))
             for name, shapes in (("student_decoder", student), ("teacher_decoder", teacher)):
-                setattr(self, name, codec.decoder(shapes, message_shape, name=name, **kind))
+                if getattr(self, name) is None:
+                    setattr(self, name, codec.decoder(shapes, message_shape, name=name, **kind))
 
     def compute_loss(
         self,
