@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 SCRIPT = Path(__file__).parent / "replicas.py"
-QUICK = ["ld", "td", "balance", "ramp-up", "weights", "averages", "saved"]
+QUICK = ["td", "balance", "weights"]
 
 
 def found_by(devices, folder, backend, cases):
