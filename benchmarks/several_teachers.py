@@ -162,7 +162,9 @@ def main(_: list[str]) -> None:
             pairs = [(scores[label], scores[other]) for scores in found] if known else []
             made = compare(pairs, RMSE) if pairs else None
             gain = made and made.improvement
-            ends = f" ({gain.low:+.2f} to {gain.high:+.2f})" if gain and gain.low is not None else ""
+            ends = (
+                f" ({gain.low:+.2f} to {gain.high:+.2f})" if gain and gain.low is not None else ""
+            )
             cells.append(f"{gain.value:+.2f}%{ends}" if gain else "")
         print(f"| {label} | {' | '.join(cells)} |")
     print(f"{time.perf_counter() - began:.0f} s")
