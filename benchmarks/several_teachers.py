@@ -1,6 +1,6 @@
 """What mixing a good teacher with a bad one costs, and what weights by row give back.
 
-    TDREC_DATA=ml-100k.zip python benchmarks/several_teachers.py [--methods=LD,TD] [--seeds=3]
+    TDREC_DATA=ml-100k.zip python benchmarks/several_teachers.py [--methods=LD] [--seeds=3]
 
 Students of a genre learn from the all-genre teacher, from one that never saw the genre's rows, and
 from both: evenly, and by how good each is on the row (`MultiTeacher`). Defaults of the `strong`
@@ -37,7 +37,7 @@ from tdrec.tasks.ratings.student import compile_student, train_student
 from tdrec.tasks.ratings.teacher import predict, rating_model, targets_of, train_teacher
 
 flags.DEFINE_list("genres", ["Drama", "War"], "The students' genres.")
-flags.DEFINE_list("methods", ["LD", "TD"], "What the students learn by.")
+flags.DEFINE_list("methods", ["LD"], "What the students learn by: LD, TD, or both.")
 flags.DEFINE_integer("seeds", 3, "Of each student.", lower_bound=1)
 flags.DEFINE_string("data", os.environ.get("TDREC_DATA"), "MovieLens, as tdrec.run takes it.")
 
@@ -162,7 +162,9 @@ def main(_: list[str]) -> None:
             pairs = [(scores[label], scores[other]) for scores in found] if known else []
             made = compare(pairs, RMSE) if pairs else None
             gain = made and made.improvement
-            ends = f" ({gain.low:+.2f} to {gain.high:+.2f})" if gain and gain.low else ""
+            ends = (
+                f" ({gain.low:+.2f} to {gain.high:+.2f})" if gain and gain.low is not None else ""
+            )
             cells.append(f"{gain.value:+.2f}%{ends}" if gain else "")
         print(f"| {label} | {' | '.join(cells)} |")
     print(f"{time.perf_counter() - began:.0f} s")

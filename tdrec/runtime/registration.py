@@ -20,6 +20,7 @@ REGISTERED = {
     "LabelDistillation": "distill.methods.label_distillation",
     "MessageDecoder": "distill.messages",
     "MessageEncoder": "distill.messages",
+    "MultiTeacher": "distill.methods.multi_teacher",
     "Scratch": "distill.methods.scratch",
     "Sum": "distill.methods.sum",
     "TalkingModels": "distill.methods.talking_models",

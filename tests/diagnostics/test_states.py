@@ -5,6 +5,7 @@ import small_models
 from tdrec.diagnostics.states import hidden_states
 from tdrec.distill.distiller import Distiller
 from tdrec.distill.methods import FeatureDistillation, LabelDistillation, Scratch
+from tdrec.distill.methods.multi_teacher import MultiTeacher
 from tdrec.distill.methods.talking_models import TalkingModels
 from tdrec.distill.predictor import Predictor
 from tdrec.distill.teacher_targets import TeacherTargets, attach
@@ -56,3 +57,10 @@ def test_targets_that_the_rows_carry_stand_for_a_teacher():
     close(own["low"], student(x).low)
     assert set(its) == {"prediction"}
     close(its["prediction"], teacher(x).prediction)
+
+
+def test_several_teachers_are_looked_at_one_by_one():
+    student, teacher = small_models.student_and_teacher()
+    x, _ = small_models.inputs_and_ratings()
+    with pytest.raises(ValueError, match="One teacher is looked at at a time. Received: a list"):
+        hidden_states(Distiller(student, [teacher], MultiTeacher([Scratch()])), x)

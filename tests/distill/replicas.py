@@ -64,6 +64,9 @@ METHODS = {
     "fitnet": lambda: tdrec.FitNet(hidden_dim=8, linear=True),
     "hybrid": lambda: tdrec.Hybrid(**SIZES),
     "td": lambda: tdrec.TalkingModels(**SIZES),
+    "two teachers": lambda: tdrec.MultiTeacher(
+        [tdrec.TalkingModels(1, **SIZES), tdrec.LabelDistillation()], weights="row"
+    ),
 }
 CALLBACKS = {
     "balance": lambda: tdrec.BalanceTerms((X, Y), every=2),
@@ -76,11 +79,9 @@ CASES = [*METHODS, *CALLBACKS, "weights", "targets", "averages", "saved"]
 def case(name, used):
     keras.utils.set_random_seed(1)
     with used.scope():
-        distiller = tdrec.Distiller(
-            split(4, 8, 8, "student"),
-            split(8, 16, 8, "teacher"),
-            METHODS.get(name, METHODS["td"])(),
-        )
+        student, teacher = split(4, 8, 8, "student"), split(8, 16, 8, "teacher")
+        given = [teacher, split(6, 12, 4, "other")] if name == "two teachers" else teacher
+        distiller = tdrec.Distiller(student, given, METHODS.get(name, METHODS["td"])())
         averaging = keras.optimizers.Adam(0.01, use_ema=True)
         optimizer = averaging if name == "averages" else keras.optimizers.SGD(0.01)
         distiller.compile(optimizer, loss="mse", metrics=["mae"])
