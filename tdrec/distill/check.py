@@ -1,6 +1,9 @@
 """Checks of arguments that several modules make: each names the rule, what it got, the remedy."""
 
+from collections.abc import Collection
 from typing import Any
+
+import keras
 
 
 def check_not_negative(name: str, value: float) -> float:
@@ -30,3 +33,29 @@ def check_type(name: str, value: Any, expected: type, remedy: str) -> None:
         raise TypeError(
             f"`{name}` must be a {expected.__name__}, such as {remedy}. Received: {value!r}."
         )
+
+
+def check_metric_names(metrics: Any, taken: Collection[str]) -> None:
+    """Refuses metrics with the name of something else that is logged, which would hide one.
+
+    Args:
+        metrics: As `keras.Model.compile` takes them, in any structure.
+        taken: The names of all else.
+
+    Raises:
+        ValueError: If a metric has one of them.
+    """
+    names = [_name(metric) for metric in keras.tree.flatten(metrics)]
+    if clashes := sorted(set(taken).intersection(names)):
+        raise ValueError(
+            f"A metric needs a name of its own. Received: {', '.join(clashes)}, which the "
+            "distiller logs itself. Give it another: keras.metrics.Mean(name=...)."
+        )
+
+
+def _name(metric: Any) -> str:
+    return (
+        metric
+        if isinstance(metric, str)
+        else getattr(metric, "name", None) or str(getattr(metric, "__name__", ""))
+    )

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from tdrec.distill.check import check_type
+from tdrec.distill.check import check_metric_names, check_type
 from tdrec.distill.data_with_targets import with_targets
 from tdrec.distill.method import Method
 from tdrec.distill.model_split import ModelSplit, Trace
@@ -147,14 +147,8 @@ class Distiller(SavedDistiller):
             ValueError: If the loss contradicts the method or the models; if a metric has the name
                 of what is logged already.
         """
-        logged = {"loss", *self.term_trackers}
         given = [kwargs.get(key) or [] for key in ("metrics", "weighted_metrics")]
-        names = [_name(metric) for metric in keras.tree.flatten(given)]
-        if taken := sorted(logged.intersection(names)):
-            raise ValueError(
-                f"A metric needs a name of its own. Received: {', '.join(taken)}, which the "
-                "distiller logs itself. Give it another: keras.metrics.Mean(name=...)."
-            )
+        check_metric_names(given, {"loss", *self.term_trackers})
         self._task_loss = None if self.own_training.loss else loss
         self.method.settle(self._task_loss, self.student, self.teacher)
         super().compile(optimizer, loss, **kwargs)
@@ -467,11 +461,3 @@ class Distiller(SavedDistiller):
             seed=seed,
             drop_remainder=drop_remainder,
         )
-
-
-def _name(metric: Any) -> str:
-    return (
-        metric
-        if isinstance(metric, str)
-        else getattr(metric, "name", None) or str(getattr(metric, "__name__", ""))
-    )
