@@ -48,6 +48,7 @@ setup(
         "matplotlib",
         "numpy",
         "pandas",
+        "pyarrow",
         "pydantic>=2",
         "scipy",
         "tensorflow>=2.21",

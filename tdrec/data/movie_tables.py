@@ -164,8 +164,8 @@ def _catalogue(
         names = tuple(sorted({name for chosen in genres for name in chosen}))
     column = {name: position for position, name in enumerate(names)}
     flags = np.zeros((len(ids), len(names)), bool)
-    for row, chosen in enumerate(genres):
-        flags[row, [column[name] for name in chosen]] = True
+    rows_of = np.repeat(np.arange(len(genres)), [len(chosen) for chosen in genres])
+    flags[rows_of, [column[name] for chosen in genres for name in chosen]] = True
     return Movies(np.array(list(ids), np.int64), tuple(titles), flags, names)
 
 

@@ -114,9 +114,9 @@ def load_files(path: str | Path) -> Ratings:
         scale=scale,
         name=name or f"movielens-{label.removeprefix('ml-')}",
         warnings=[
-            _changed(file, contents[file], rows[file], *original)
+            warning
             for file, original in layout.originals.items()
-            if _md5(contents[file]) != original[0]
+            if (warning := _changed(file, contents[file], rows[file], *original))
         ],
         source=table.file,
     )
@@ -188,14 +188,16 @@ def _locate(path: Path, names: list[str]) -> tuple[_Format, str]:
     )
 
 
-def _md5(data: bytes) -> str:
-    return hashlib.md5(data, usedforsecurity=False).hexdigest()
-
-
 def _changed(file: str, data: bytes, rows: int, md5: str, expected: int) -> str:
-    count = f" instead of {expected:,}" if rows != expected else ", as expected"
+    """What to say of a file that is not as it was published; nothing of one that is."""
+    if rows != expected:
+        how = f"{rows:,} rows instead of {expected:,}"
+    else:
+        found = hashlib.md5(data, usedforsecurity=False).hexdigest()
+        if found == md5:
+            return ""
+        how = f"md5 {found} instead of {md5}, {rows:,} rows, as expected"
     return (
-        f"CHANGED FILE: {file} is not the original of MovieLens 100K: md5 {_md5(data)} instead of "
-        f"{md5}, {rows:,} rows{count}. It was read as it is; figures may differ "
-        "from published ones."
+        f"CHANGED FILE: {file} is not the original of MovieLens 100K: {how}. It was read as it is; "
+        "figures may differ from published ones."
     )

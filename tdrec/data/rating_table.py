@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import re
 from dataclasses import dataclass
@@ -70,33 +69,39 @@ class RatingTable:
                 raise DataError(f"{self.file} must have at least one row. Received: a header only.")
         columns = self._read_fast(data)
         if columns is None or not self._is_sound(columns, movie_ids):
-            raise self._first_fault(data, set(movie_ids.tolist()))
+            columns = self._read_lines(data, set(movie_ids.tolist()))
         return columns
 
     def _read_fast(self, data: bytes) -> RatingColumns | None:
-        import pandas as pd
+        """What a reader of columns makes of the file; None where it meets what it does not know."""
+        import pyarrow as pa
+        from pyarrow import csv
 
-        separator = self.separator
-        if len(separator) > 1:  # pandas' fast parser takes one character only
-            data, separator = data.replace(separator.encode(), b"\t"), "\t"
+        if b"x" in data or b"X" in data:  # it reads 0x1f as a number
+            return None
+        # Between the letters of a longer separator there are columns of nothing.
+        kinds = {"user": pa.int64(), "movie": pa.int64(), "value": pa.float64(), "time": pa.int64()}
+        gaps = {name: [f"{name} {i}" for i in range(1, len(self.separator))] for name in kinds}
+        gaps["time"] = []
+        names = [column for name in kinds for column in (name, *gaps[name])]
+        nothing = {gap: pa.null() for columns in gaps.values() for gap in columns}
         try:
-            table = pd.read_csv(
-                io.BytesIO(data),
-                sep=separator,
-                header=None,
-                skiprows=int(self.has_header),
-                engine="c",
-                quoting=csv.QUOTE_NONE,
-                encoding="latin-1",
-                low_memory=False,
+            table = csv.read_csv(
+                pa.BufferReader(data),
+                csv.ReadOptions(column_names=names, skip_rows=int(self.has_header)),
+                csv.ParseOptions(
+                    delimiter=self.separator[0], quote_char=False, ignore_empty_lines=True
+                ),
+                csv.ConvertOptions(
+                    check_utf8=False, column_types={**kinds, **nothing}, null_values=[""]
+                ),
             )
-        except (pd.errors.ParserError, pd.errors.EmptyDataError, OverflowError):
+        except pa.ArrowInvalid:
             return None
-        kinds = [dtype.kind for dtype in table.dtypes]
-        if len(kinds) != 4 or [kinds[0], kinds[1], kinds[3]] != ["i"] * 3 or kinds[2] not in "if":
+        columns = [table[name] for name in kinds]
+        if any(column.null_count for column in columns):
             return None
-        user, movie, value, time = (table[column].to_numpy() for column in range(4))
-        return RatingColumns(user, movie, value.astype(np.float64), time)
+        return RatingColumns(*(_sealed(column) for column in columns))
 
     def _is_sound(self, columns: RatingColumns, movie_ids: NDArray[np.int64]) -> bool:
         low, high = self.scale
@@ -108,19 +113,22 @@ class RatingTable:
             and np.isin(columns.movie_ids, movie_ids).all()
         )
 
-    def _first_fault(self, data: bytes, known_movies: set[int]) -> DataError:
+    def _read_lines(self, data: bytes, known_movies: set[int]) -> RatingColumns:
+        """The same line by line, which says what is wrong, and where."""
+        rows = []
         for number, line in enumerate(io.StringIO(data.decode("latin-1")), start=1):
             if (number == 1 and self.has_header) or not line.strip(" \r\n"):
                 continue
             if fault := self._fault_of(line, known_movies):
-                return DataError(
+                raise DataError(
                     f"{self.file}, line {number}: {fault}. Received: {shortened(line)}. "
                     "Correct or remove the line, or take the original file."
                 )
-        return DataError(
-            f"{self.file} must hold `user, movie, rating, timestamp` in each line, separated by "
-            f"{self.separator!r}. It could not be read as such. Take the original file."
-        )
+            rows.append(line.rstrip("\r\n").split(self.separator))
+        user, movie, value, time = zip(*rows, strict=True)
+        whole = (np.array([int(text) for text in column]) for column in (user, movie, time))
+        users, movies, times = whole
+        return RatingColumns(users, movies, np.array([float(text) for text in value]), times)
 
     def _fault_of(self, line: str, known_movies: set[int]) -> str | None:
         fields = line.rstrip("\r\n").split(self.separator)
@@ -142,6 +150,13 @@ class RatingTable:
         if int(movie) not in known_movies:
             return f"the movie id must be in the file of movies, and {int(movie)} is not"
         return None
+
+
+def _sealed(column: Any) -> NDArray[Any]:
+    """A column as one array of its own, which nobody can write to and nobody need copy."""
+    array = np.concatenate([chunk.to_numpy() for chunk in column.chunks])
+    array.setflags(write=False)
+    return array
 
 
 def _is_whole(text: str) -> bool:

@@ -81,9 +81,9 @@ class Movies:
                 f"`genres` must be a bool array of shape [{ids.size} movies, {len(names)} genres]. "
                 f"Received: {genres.dtype} of shape {genres.shape}."
             )
-        object.__setattr__(self, "ids", _read_only(ids))
+        object.__setattr__(self, "ids", _read_only(ids, self.ids))
         object.__setattr__(self, "titles", titles)
-        object.__setattr__(self, "genres", _read_only(genres))
+        object.__setattr__(self, "genres", _read_only(genres, self.genres))
         object.__setattr__(self, "genre_names", names)
 
     def __len__(self) -> int:
@@ -173,7 +173,7 @@ class Ratings:
                     f"{int(columns[name].argmin())}. Number them from 1."
                 )
         for name, column in columns.items():
-            object.__setattr__(self, name, _read_only(column))
+            object.__setattr__(self, name, _read_only(column, getattr(self, name)))
         object.__setattr__(self, "scale", (float(self.scale[0]), float(self.scale[1])))
         object.__setattr__(self, "warnings", tuple(self.warnings))
         _ = self.movie_rows  # raises where a movie id is not in the catalogue
@@ -184,7 +184,7 @@ class Ratings:
     @cached_property
     def movie_rows(self) -> NDArray[np.int64]:
         """The position of each row's movie in `movies`: int64 of shape `(rows,)`."""
-        return _read_only(self.movies.rows(self.movie_ids))
+        return _read_only(self.movies.rows(self.movie_ids), None)
 
     def take(self, index_or_mask: ArrayLike) -> Ratings:
         """Selects rows.
@@ -286,10 +286,11 @@ def _ratings_within(values: ArrayLike, scale: Sequence[float]) -> NDArray[np.flo
     return array.astype(np.float32, copy=False)
 
 
-def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+def _read_only(array: NDArray[Any], given: Any) -> NDArray[Any]:
     # An array that someone else could still write to is copied; one that is already sealed is
-    # shared.
-    if array.flags.writeable or array.base is not None or not array.flags.c_contiguous:
+    # shared, and so is one that was made of what was given.
+    is_own = array is not given or not array.flags.writeable
+    if not is_own or array.base is not None or not array.flags.c_contiguous:
         array = np.array(array, order="C")
     array.setflags(write=False)
     return array
