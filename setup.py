@@ -21,8 +21,6 @@ EXPORT = ["ai-edge-litert", "onnx", "onnxruntime", "tf2onnx"]
 EXAMPLES = ["keras-rs"]
 # What `tdrec.models.vit` is made of and reads published weights with.
 IMAGES = ["keras-hub", "safetensors"]
-# What `tdrec.StoredTargets` needs to read and write Parquet.
-PARQUET = ["pyarrow"]
 # What `tdrec.study` tunes with.
 STUDY = ["optuna"]
 # What `--cluster` runs on.
@@ -62,13 +60,11 @@ setup(
         "export": EXPORT,
         "images": IMAGES,
         "parity": ["torch", "transformers"],  # whose hidden states a test compares with
-        "parquet": PARQUET,
         "study": STUDY,
         "test": [
             *EXAMPLES,
             *EXPORT,
             *IMAGES,
-            *PARQUET,
             *STUDY,
             *CLUSTER,
             "hypothesis",

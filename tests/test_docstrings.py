@@ -21,13 +21,10 @@ from untraced import untraced
 ROOT = Path(tdrec.__file__).parents[1]
 
 KERAS_HUB = ("keras_hub", "pip install 'tdrec[images]'")
-PYARROW = ("pyarrow", "pip install 'tdrec[parquet]'")
 OPTIONAL = {
     "tdrec.models.vit": KERAS_HUB,
     "tdrec.models.vit_checkpoints": KERAS_HUB,
     "tdrec.tasks.images.session": KERAS_HUB,
-    "tdrec.teachers.column_files": PYARROW,
-    "tdrec.teachers.stored_targets": PYARROW,
 }
 """The package that a module's examples are skipped without, and how to install it."""
 

@@ -440,7 +440,6 @@ class Distiller(SavedDistiller):
             ValueError: If the data is endless, empty, of unequal lengths, or of another kind; if
                 the method reads a teacher and there is none, or reads what the teacher or the table
                 lacks; if a target is NaN or infinite; if the folder holds something else.
-            ImportError: If there is a folder and pyarrow is missing.
 
         Example:
             >>> targets = distiller.with_teacher_targets(dataset, shuffle=True, seed=0)

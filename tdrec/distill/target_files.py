@@ -10,15 +10,15 @@ from typing import Any, NoReturn
 
 import keras
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from tdrec.distill.given_data import names_of
-from tdrec.runtime.parquet import pyarrow_for
 
 Columns = dict[str, np.ndarray]
 
 MANIFEST = "manifest.json"
 SHARD_ROWS, SHARD_BYTES = 8192, 2**25
-NEEDS_ARROW = "Targets in a folder"
 
 
 @dataclass
@@ -95,8 +95,7 @@ def read_shard(path: Path, shapes: dict[str, Sequence[int]]) -> Columns:
     Returns:
         Arrays of shape `(rows, ...)`.
     """
-    pa = pyarrow_for(NEEDS_ARROW)
-    table = pa.parquet.read_table(path, columns=list(shapes), use_threads=False)
+    table = pq.read_table(path, columns=list(shapes), use_threads=False)
     columns = {}
     for name, shape in shapes.items():
         array = table.column(name).combine_chunks()
@@ -206,18 +205,17 @@ class ShardWriter:
         Args:
             whole: Whether only to write full files. Default False.
         """
-        pa = pyarrow_for(NEEDS_ARROW)
         columns, count = joined(self._parts), self.rows - self._written
         each = self._shard_rows
         end = count // each * each if whole else count
         for start in range(0, end, each):
             part = {n: v[start : min(start + each, end)] for n, v in columns.items()}
-            table = pa.table({name: _to_arrow(pa, values) for name, values in part.items()})
+            table = pa.table({name: _to_arrow(values) for name, values in part.items()})
             path = self._folder / f"part-{len(self._manifest.shards):06d}.parquet"
             with open(path, "wb") as file:
                 # Dictionaries of floats that are all different cost most of the time.
                 texts = [name for name, values in part.items() if values.dtype == object]
-                pa.parquet.write_table(table, file, use_dictionary=texts, compression="lz4")
+                pq.write_table(table, file, use_dictionary=texts, compression="lz4")
                 file.flush()
                 os.fsync(file.fileno())
             self._manifest.shards[path.name] = [len(table), path.stat().st_size]
@@ -233,7 +231,7 @@ def _storable(array: np.ndarray) -> np.ndarray:
     return np.array([*encoded, None], object)[:-1].reshape(array.shape)
 
 
-def _to_arrow(pa: Any, values: np.ndarray) -> Any:
+def _to_arrow(values: np.ndarray) -> Any:
     array = pa.array(np.ascontiguousarray(values).reshape(-1))
     for size in values.shape[:0:-1]:
         array = pa.FixedSizeListArray.from_arrays(array, size)

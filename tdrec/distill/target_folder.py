@@ -15,7 +15,6 @@ from tdrec.distill.given_data import names_of, refuse_not_finite
 from tdrec.distill.row_order import RowOrder
 from tdrec.distill.target_files import (
     MANIFEST,
-    NEEDS_ARROW,
     DataHash,
     Manifest,
     ShardWriter,
@@ -26,7 +25,6 @@ from tdrec.distill.target_files import (
 )
 from tdrec.distill.target_form import TargetForm
 from tdrec.runtime.files import replace_file, user_path
-from tdrec.runtime.parquet import pyarrow_for
 
 TARGET = "target."
 """How the names of the targets' columns begin."""
@@ -158,9 +156,7 @@ def targets_in(
     Raises:
         ValueError: If the folder holds something else, or was cut while it was written or copied;
             if a target is not finite, or batches are not alike.
-        ImportError: If pyarrow is missing.
     """
-    pyarrow_for(NEEDS_ARROW)
     folder = user_path(path)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         return _found(folder, batches, structure, teacher, fields, form)

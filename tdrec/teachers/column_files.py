@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from tdrec.runtime.files import replacing, user_path
-from tdrec.runtime.parquet import pyarrow_for
 from tdrec.runtime.tfrecords import read_records
 from tdrec.teachers.table_files import table_files
 
@@ -22,6 +25,7 @@ Columns = dict[str, np.ndarray]
 PathLike = str | os.PathLike[str]
 
 _RECORDS_A_BATCH = 4096
+UNREADABLE = (pa.ArrowException, OSError)
 
 
 def read_columns(path: PathLike, names: Sequence[str]) -> Columns:
@@ -43,7 +47,6 @@ def read_columns(path: PathLike, names: Sequence[str]) -> Columns:
         FileNotFoundError: If there is no such file.
         ValueError: If it is of another kind, or damaged, or has no row, or lacks a column, or a
             column has empty entries, lists of unequal lengths or values of several kinds.
-        ImportError: If the file is in Parquet and pyarrow is missing.
 
     Example:
         >>> write_columns("scores.parquet", {"user": np.arange(2), "score": np.array([4.5, 2.5])})
@@ -78,7 +81,6 @@ def write_columns(path: PathLike, columns: Mapping[str, np.ndarray]) -> None:
 
     Raises:
         ValueError: If the suffix is another one, or the file cannot hold an array of that shape.
-        ImportError: If the file is to be in Parquet and pyarrow is missing.
 
     Example:
         >>> write_columns("scores.tfrecord", {"user": np.arange(2), "score": np.array([4.5, 2.5])})
@@ -147,39 +149,33 @@ def _folder_columns(
     """What the folders of each file say of its rows, as `genre` in `genre=Drama/part-0.parquet`."""
     if files[0].parent == path or not path.is_dir():
         return [{}] * len(files)
-    pa = pyarrow_for("Parquet files")
     try:
-        dataset = pa.dataset.dataset(
+        dataset = ds.dataset(
             [str(file) for file in files],
             format="parquet",
-            partitioning=pa.dataset.partitioning(flavor="hive"),
+            partitioning=ds.partitioning(flavor="hive"),
             partition_base_dir=str(path),
         )
-    except _unreadable(pa) as error:
+    except UNREADABLE as error:
         raise ValueError(
             "Folders such as genre=Drama must hold whole .parquet files, whose columns have other "
             f"names. Received: {str(path)!r}, which cannot be read: {error}. Write it anew."
         ) from error
     said = {
-        fragment.path: pa.dataset.get_partition_keys(fragment.partition_expression)
+        fragment.path: ds.get_partition_keys(fragment.partition_expression)
         for fragment in dataset.get_fragments()
     }
     return [{n: v for n, v in said[str(file)].items() if n in names} for file in files]
 
 
-def _unreadable(pa: Any) -> tuple[type[Exception], ...]:
-    return (pa.ArrowException, OSError)
-
-
 def _read_parquet(file: Path, names: Sequence[str], said: Mapping[str, Any]) -> Columns:
     """The columns of a file, with those that its folder's name gives."""
-    pa = pyarrow_for("Parquet files")
     own = [name for name in names if name not in said]
     try:
-        with pa.parquet.ParquetFile(file) as stored:
+        with pq.ParquetFile(file) as stored:
             _refuse_unknown(file, own, stored.schema_arrow.names)
             table = stored.read(columns=own)
-    except _unreadable(pa) as error:
+    except UNREADABLE as error:
         raise ValueError(
             f"A .parquet file must be whole. Received: {str(file)!r}, which cannot be read: "
             f"{error}. Write it anew."
@@ -210,7 +206,7 @@ def _from_arrow(pa: Any, file: Path, name: str, column: Any) -> np.ndarray:
             or types.is_fixed_size_list(array.type)
         ):
             break
-        lengths = pa.compute.list_value_length(array).to_numpy(zero_copy_only=False)
+        lengths = pc.list_value_length(array).to_numpy(zero_copy_only=False)
         _refuse_unequal(file, name, lengths, a_row)
         shape.append(int(lengths[0]) if len(lengths) else 0)
         array = array.flatten()
@@ -220,14 +216,13 @@ def _from_arrow(pa: Any, file: Path, name: str, column: Any) -> np.ndarray:
 
 
 def _write_parquet(file: Path, columns: Mapping[str, np.ndarray]) -> None:
-    pa = pyarrow_for("Parquet files")
     arrays = {}
     for name, values in columns.items():
         array = pa.array(values.reshape(-1))
         for size in values.shape[:0:-1]:
             array = pa.FixedSizeListArray.from_arrays(array, size)
         arrays[name] = array
-    pa.parquet.write_table(pa.table(arrays), file)
+    pq.write_table(pa.table(arrays), file)
 
 
 # TFRecord

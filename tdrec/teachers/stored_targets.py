@@ -108,7 +108,6 @@ class StoredTargets:
         Raises:
             FileNotFoundError: If there is no such file.
             ValueError: If the file cannot be read, lacks a column, or breaks a rule of the class.
-            ImportError: If the file is in Parquet and pyarrow is missing.
 
         Example:
             >>> write_columns("scores.parquet", {"user": np.arange(3), "score": np.ones(3)})
@@ -179,7 +178,6 @@ class StoredTargets:
         Raises:
             ValueError: If the suffix is another one, a key's column has the name of a field, or
                 states of several axes are to go into TFRecord.
-            ImportError: If the file is to be in Parquet and pyarrow is missing.
         """
         if clash := set(self.keys) & set(self.fields):
             raise ValueError(

@@ -1,5 +1,3 @@
-import sys
-
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -216,15 +214,6 @@ def test_the_old_file_stays_when_writing_fails(tmp_path, suffix):
         write_columns(path, {"row": np.array([1, 2]), "bad": np.array([1, "a"], object)})
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
     assert read_columns(path, ["row"])["row"].tolist() == [0, 1]
-
-
-def test_without_pyarrow(tmp_path, monkeypatch):
-    write_columns(tmp_path / "t.parquet", {"row": np.arange(2)})
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(ImportError, match="which is missing. Install it: pip install pyarrow"):
-        read_columns(tmp_path / "t.parquet", ["row"])
-    write_columns(tmp_path / "t.tfrecord", {"row": np.arange(2)})
-    assert read_columns(tmp_path / "t.tfrecord", ["row"])["row"].tolist() == [0, 1]
 
 
 # Files as others write them
