@@ -10,6 +10,7 @@ from tdrec.distill.distiller import Distiller
 from tdrec.distill.layers import DistillationTerms, Interpreter
 from tdrec.distill.methods import LabelDistillation
 from tdrec.distill.model_split import ModelSplit
+from tdrec.distill.sample_weights import SampleWeights
 
 
 def test_an_interpreter_runs_the_middle_and_owns_no_weight():
@@ -32,6 +33,15 @@ def test_the_terms_are_those_of_a_distiller():
     for name, value in expected.items():
         np.testing.assert_allclose(found[name], value, rtol=1e-6)
     assert {id(v) for v in layer.trainable_variables} == {id(v) for v in method.trainable_variables}
+
+
+def test_weights_for_the_distillation_alone():
+    splits = student_and_teacher()
+    layer = DistillationTerms(*splits, talking())
+    weight = np.linspace(0, 1, len(X)).astype("float32")
+    trace = splits[0](X)
+    expected = layer(X, trace, weight)
+    assert layer(X, trace, SampleWeights(None, weight)) == expected != layer(X, trace)
 
 
 class Own(keras.Model):
