@@ -77,7 +77,8 @@ class DistillationTerms(keras.layers.Layer):
     Call arguments:
         x: A batch's inputs, from which the teacher takes its own, with or without its targets.
         trace: The student's trace of them, `student(x, training=training)`.
-        sample_weight: None, or the rows' weights, shape `(batch,)`. Default None.
+        sample_weight: None, the rows' weights, shape `(batch,)`, or `SampleWeights`, of which those
+            for the distillation count. Default None.
         training: Whether dropout and noise of the method act, and the terms are added. Default
             False.
         labels: The batch's, for methods that read them. Default None.

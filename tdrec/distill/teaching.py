@@ -8,7 +8,7 @@ from keras import ops
 
 from tdrec.distill.method import NO_LABELS, NOTHING, Method
 from tdrec.distill.model_split import Middle, ModelSplit, Trace, shapes_of
-from tdrec.distill.sample_weights import Labels
+from tdrec.distill.sample_weights import Labels, weights_of
 from tdrec.distill.several_teachers import each_of
 
 Tensor = Any
@@ -50,7 +50,7 @@ class Teaching:
             student_middle: What interprets for the student.
             inputs: The batch's.
             targets: The teacher's trace of them, if it is known already.
-            sample_weight: The rows' weights for the distillation.
+            sample_weight: The rows' weights, or `SampleWeights`.
             training: Whether dropout and noise of the method act.
             labels: The task's. Default none.
         """
@@ -61,7 +61,7 @@ class Teaching:
             teacher,
             student_middle=student_middle,
             teacher_middle=teacher_middle,
-            sample_weight=sample_weight,
+            sample_weight=weights_of(sample_weight).distillation,
             training=training,
             labels=labels,
         )

@@ -13,7 +13,8 @@ import tensorflow as tf
 
 from tdrec.distill.check import check_type
 from tdrec.distill.method import NOTHING, Method
-from tdrec.distill.model_split import ModelSplit, Trace
+from tdrec.distill.model_split import Middle, ModelSplit, Trace, shapes_of
+from tdrec.distill.sample_weights import weights_of
 from tdrec.distill.teaching import check_weights
 
 Tensor = Any
@@ -73,7 +74,8 @@ class Distillation(tf.keras.layers.Layer, Task):
     Call arguments:
         features: A batch's features, from which the teacher takes its inputs.
         trace: The student's trace of the batch, made by `trace(features)`.
-        sample_weight: None, or the rows' weights, shape `(batch,)` or `(batch, 1)`. Default None.
+        sample_weight: None, or the rows' weights, shape `(batch,)` or `(batch, 1)`; or
+            `tdrec.SampleWeights`. Default None.
         training: Whether dropout and noise of the method act. Default False.
 
     Returns:
@@ -162,32 +164,41 @@ class Distillation(tf.keras.layers.Layer, Task):
     ) -> Tensor:
         check_type("trace", trace, Trace, "self.distillation.trace(features)")
         student = self.student.distilled(trace)
-        teacher = self._teacher_trace(features)
+        teacher, teacher_middle = self._taught(features)
         self._build_method(student, teacher)
         terms = self.method.compute_loss(
             student,
             teacher,
-            student_middle=self.student.interpret,
-            teacher_middle=self.teacher.interpret,
-            sample_weight=sample_weight,
+            student_middle=self.student.interpreter(features),
+            teacher_middle=teacher_middle,
+            sample_weight=weights_of(sample_weight).distillation,
             training=training,
         )
-        rows = tf.shape(trace.low)[0]
+        rows = tf.shape(tf.nest.flatten(features)[0])[0]
         for metric in self.term_metrics:
             metric.update_state(terms[metric.name], sample_weight=rows)
         return sum(terms.values())
 
-    def _teacher_trace(self, features: Any) -> Trace:
-        """The teacher's trace of a batch, constants, in the fields that the method reads."""
+    def _taught(self, features: Any) -> tuple[Trace, Middle]:
+        """The teacher's trace of a batch, constants, in the fields that the method reads.
+
+        With it what interprets for the teacher.
+        """
         if not self.method.teacher_fields:
-            return NOTHING
-        trace = self.method.reads(self.teacher.distilled(self.teacher(features)))
-        return Trace(*(field if field is None else tf.stop_gradient(field) for field in trace))
+            return NOTHING, self.teacher.interpret
+        trace, middle = self.teacher.run(features)
+        trace = self.method.reads(self.teacher.distilled(trace))
+        constants = (
+            field if field is None else tf.nest.map_structure(tf.stop_gradient, field)
+            for field in trace
+        )
+        return Trace(*constants), middle
 
     def _build_method(self, student: Trace, teacher: Trace) -> None:
         if not self.method.built:
-            self.method.check_shapes(_shapes(student), _shapes(teacher))
-            self.method.build(_shapes(student), _shapes(teacher))
+            shapes = shapes_of(student), shapes_of(teacher)
+            self.method.check_shapes(*shapes)
+            self.method.build(*shapes)
         if not hasattr(self, "method_variables"):
             self.method_variables = [variable.value for variable in self.method.variables]
 
@@ -235,7 +246,3 @@ def split_model(
             "all of the model passes."
         ) from error
     return ModelSplit(*rooms, input_map=input_map)
-
-
-def _shapes(trace: Trace) -> Trace:
-    return Trace(*(None if t is None else (None, *t.shape[1:]) for t in trace))

@@ -11,6 +11,7 @@ from tdrec.distill.distiller import Distiller
 from tdrec.distill.layers import DistillationTerms, Interpreter
 from tdrec.distill.methods import LabelDistillation
 from tdrec.distill.model_split import ModelSplit
+from tdrec.distill.sample_weights import SampleWeights
 
 
 def test_an_interpreter_runs_the_middle_and_owns_no_weight():
@@ -40,6 +41,15 @@ def test_a_teacher_with_weights_of_nan_is_refused():
     teacher.layers[0].get_layer("low").bias.assign([np.nan] * 7)
     with pytest.raises(ValueError, match="7 of 7 numbers of .*low/bias are NaN"):
         DistillationTerms(student, teacher, talking())
+
+
+def test_weights_for_the_distillation_alone():
+    splits = student_and_teacher()
+    layer = DistillationTerms(*splits, talking())
+    weight = np.linspace(0, 1, len(X)).astype("float32")
+    trace = splits[0](X)
+    expected = layer(X, trace, weight)
+    assert layer(X, trace, SampleWeights(None, weight)) == expected != layer(X, trace)
 
 
 class Own(keras.Model):

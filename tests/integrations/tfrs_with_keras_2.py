@@ -444,6 +444,41 @@ def test_a_teacher_without_states_gives_labels_and_nothing_else():
         make(teacher=teacher).compute_loss(ROWS)
 
 
+def carried_teacher():
+    """A teacher of Keras 3 in which something skips around the cut."""
+    inputs = keras.Input((3,))
+    low = keras.layers.Dense(7, "tanh", name="low")(inputs)
+    high = keras.layers.Dense(6, "tanh", name="high")(keras.layers.Concatenate()([low, inputs]))
+    out = keras.layers.Dense(1)(keras.layers.Concatenate()([high, inputs]))
+    model = keras.Model(inputs, out)
+    return tdrec.split_model(model, "low", "high", carry=True, input_map=of_x)
+
+
+def test_a_teacher_that_carries_interprets_with_what_its_rows_carry():
+    history = fit(make(tdrec.TalkingModels(2, **SIZES), carried_teacher()), epochs=2)
+    for name in TD_TERMS:
+        assert np.isfinite(history[name]).all()
+
+
+def test_a_student_that_is_not_cut_learns_labels():
+    teacher, _ = teacher_of()
+    model = make(tdrec.LabelDistillation(0.5, "regression"), teacher)
+    model.compute_loss(ROWS)
+    expected = results(model)["label_loss"]
+    other = make(tdrec.LabelDistillation(0.5, "regression"), teacher)
+    other.distillation.student = tdrec.Predictor(other.student, input_map=of_x)
+    other.compute_loss(ROWS)
+    assert results(other)["label_loss"] == expected
+
+
+def test_weights_for_the_distillation_alone():
+    model = make(tdrec.TalkingModels(1, **SIZES))
+    trace = model.distillation.trace(ROWS)
+    expected = float(model.distillation(ROWS, trace, WEIGHT))
+    weights = tdrec.SampleWeights(task=None, distillation=WEIGHT)
+    assert float(model.distillation(ROWS, trace, weights)) == expected
+
+
 @pytest.mark.parametrize("package", ["tf_keras", "tensorflow_recommenders"])
 def test_a_missing_package_is_named_with_the_line_that_installs_it(package, monkeypatch):
     _check_keras_2()

@@ -143,4 +143,7 @@ def test_a_new_process_reads_what_was_written(tmp_path):
                 np.testing.assert_allclose(found[key], value, 1e-5, 1e-5, err_msg=f"{name} {key}")
             else:
                 np.testing.assert_array_equal(found[key], value, err_msg=f"{name} {key}")
-        assert json.loads((tmp_path / name / "logs.json").read_text()) == logs, name
+        again = json.loads((tmp_path / name / "logs.json").read_text())
+        assert set(again) == set(logs), name
+        for key, value in logs.items():  # TensorFlow may add terms up in another order, to log them
+            np.testing.assert_allclose(again[key], value, rtol=1e-6, err_msg=f"{name} {key}")
