@@ -69,6 +69,15 @@ def test_scratch_is_plain_fit_compiled_as_keras_does(name):
     check_scratch_is_plain_fit(name, whole, cut)
 
 
+@pytest.mark.long
+def test_scratch_is_plain_fit_on_jax():
+    command = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "test_scratch_is_plain_fit"]
+    environment = {**os.environ, "KERAS_BACKEND": "jax"}
+    subprocess.run(
+        [sys.executable, *command, "-m", "not long", __file__], check=True, env=environment
+    )
+
+
 @pytest.mark.parametrize("name", RUN)
 def test_it_learns_from_its_teacher(name):
     one = recommender(name)

@@ -19,7 +19,7 @@ def data():
 
 def sasrec(dim, heads):
     items = keras.Input((LENGTH,), dtype="int64", name="items")
-    places = ops.arange(LENGTH) + ops.zeros_like(items)
+    places = ops.add(ops.arange(LENGTH), ops.zeros_like(items))
     x = layers.Embedding(ITEMS, dim, mask_zero=True)(items)
     x = layers.Add()([x, layers.Embedding(LENGTH, dim)(places)])
     for i in (1, 2):
