@@ -288,9 +288,12 @@ def _ratings_within(values: ArrayLike, scale: Sequence[float]) -> NDArray[np.flo
 
 def _read_only(array: NDArray[Any], given: Any) -> NDArray[Any]:
     # An array that someone else could still write to is copied; one that is already sealed is
-    # shared, and so is one that was made of what was given.
-    is_own = array is not given or not array.flags.writeable
-    if not is_own or array.base is not None or not array.flags.c_contiguous:
+    # shared, and so is one that was made here: of nothing that was given, or of another array.
+    is_own = given is None or (
+        isinstance(given, np.ndarray) and not np.may_share_memory(array, given)
+    )
+    is_open = array.flags.writeable and not is_own
+    if is_open or array.base is not None or not array.flags.c_contiguous:
         array = np.array(array, order="C")
     array.setflags(write=False)
     return array

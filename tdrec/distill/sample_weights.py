@@ -121,17 +121,35 @@ def one_weight(sample_weight: Any, output: str | int | None) -> Tensor | None:
     Raises:
         ValueError: If there are several, and none for this.
     """
-    if not isinstance(sample_weight, (dict, list, tuple)):
-        return sample_weight
-    known = sample_weight if isinstance(sample_weight, dict) else range(len(sample_weight))
-    if output not in known:
-        raise ValueError(
+    none = "and a term of no one output" if output is None else f"none for {output!r}"
+    return of_output(
+        sample_weight,
+        output,
+        lambda known: (
             "A term of distillation needs one weight for each row. Received: weights for the "
-            f"outputs {', '.join(map(repr, known))}, "
-            f"{'and a term of no one output' if output is None else f'none for {output!r}'}. "
+            f"outputs {known}, {none}. "
             "Say what counts there: sample_weight=tdrec.SampleWeights(task=..., distillation=...)."
-        )
-    return sample_weight[output]  # type: ignore[index]
+        ),
+    )
+
+
+def of_output(given: Any, output: str | int | None, refused: Callable[[str], str]) -> Any:
+    """Of labels or weights what belongs to one output.
+
+    Args:
+        given: A tensor or None, which is of every output; or several by the output.
+        output: Its key or index, or None.
+        refused: What to say where there are several and none for this, of those that there are.
+
+    Raises:
+        ValueError: If there are several, and none for this.
+    """
+    if not isinstance(given, (dict, list, tuple)):
+        return given
+    known = given if isinstance(given, dict) else range(len(given))
+    if output not in known:
+        raise ValueError(refused(", ".join(map(repr, known))))
+    return given[output]  # type: ignore[index]
 
 
 def spread(weight: Tensor, values: Tensor) -> Tensor:

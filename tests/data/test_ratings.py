@@ -41,6 +41,18 @@ def test_changing_the_callers_array_changes_nothing(make_ratings):
         mine[0] -= 1
 
 
+def test_what_shows_its_own_array_keeps_it(make_ratings):
+    class Column:
+        values = np.array([1, 2, 1, 3])
+
+        def __array__(self, dtype=None, copy=None):
+            return self.values
+
+    ratings = make_ratings(ROWS, user_ids=Column())
+    Column.values[0] = 9
+    assert ratings.user_ids.tolist() == [1, 2, 1, 3]
+
+
 def test_sealed_arrays_are_shared_not_copied(make_ratings):
     first = make_ratings(ROWS)
     second = dataclasses.replace(first, name="again")

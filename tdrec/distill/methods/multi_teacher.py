@@ -19,7 +19,7 @@ from tdrec.distill.method import NO_LABELS, Method, Tensor, unbuilt
 from tdrec.distill.methods.talking_models import TalkingModels
 from tdrec.distill.model_split import Middle, ModelSplit, Trace
 from tdrec.distill.output_kind import ComparedKinds, compared_kinds
-from tdrec.distill.sample_weights import Labels, spread, times
+from tdrec.distill.sample_weights import Labels, of_output, spread, times
 from tdrec.distill.several_teachers import Teachers, joined, names, of_teacher
 
 
@@ -221,7 +221,18 @@ def _lost_by_row(
 
     0 for a row without a label: no teacher is better there than another.
     """
-    y, weight = (_of_output(given, output) for given in labels)
+    y, weight = (
+        of_output(
+            given,
+            output,
+            lambda known: (
+                'MultiTeacher(weights="row") reads the labels of one output. Received: several, '
+                f"{known}, and a student's split with output={output!r}. Name one there, "
+                "tdrec.split_model(..., output=...), or give weights by hand."
+            ),
+        )
+        for given in labels
+    )
     if y is None:
         return ops.zeros(ops.shape(prediction)[:1])
     values = losses.on_labels(ops.convert_to_tensor(y), prediction, task)
@@ -235,20 +246,6 @@ def _lost_by_row(
     values = ops.where(counted > 0, values, 0.0)  # what stands in the place of a label may be NaN
     axes = tuple(range(1, len(values.shape)))
     return ops.sum(values, axes) / ops.maximum(ops.sum(counted, axes), 1.0) if axes else values
-
-
-def _of_output(given: Any, output: str | int | None) -> Any:
-    """Of labels, or of the rows' weights, what belongs to the output that is distilled."""
-    if not isinstance(given, (dict, list, tuple)):
-        return given
-    known = given if isinstance(given, dict) else range(len(given))
-    if output not in known:
-        raise ValueError(
-            'MultiTeacher(weights="row") reads the labels of one output. Received: several, '
-            f"{', '.join(map(repr, known))}, and a student's split with output={output!r}. Name "
-            "one there, tdrec.split_model(..., output=...), or give weights by hand."
-        )
-    return given[output]  # type: ignore[index]
 
 
 def _check_methods(methods: Sequence[Method]) -> None:
