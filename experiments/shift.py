@@ -17,7 +17,7 @@ STUDY = Study(
     ALL_ARMS,
     {
         "good teacher": {},
-        "teacher without the genre's rows": {"teacher": {"rows": "other genres"}},
+        "teacher without the genre's rows": {"teacher": {"rows": "other segments"}},
         "under-trained teacher": {"teacher": {"epochs": 1, "learning_rate": 1e-4}},
         "teacher of noisy ratings": {"teacher": {"noise": 1.0}},
     },

@@ -16,7 +16,7 @@ from tdrec.report.forecast import forecast
 from tdrec.report.section import Section
 from tdrec.report.words import counted
 from tdrec.runtime.compilation import keep_compiled
-from tdrec.runtime.files import replace_file
+from tdrec.runtime.files import replace_file, safe_name
 from tdrec.runtime.quiet import quiet_tensorflow
 from tdrec.studies.arm import METHODS
 from tdrec.studies.plan import Plan
@@ -48,7 +48,7 @@ def _diagnose(argv: Sequence[str]) -> int:
     # Tuned values are those of one method, and were chosen on the rows that it is diagnosed on.
     request = Request(replace(options, tuned="none", validation=True))
     if len(request.tasks) > 1:
-        raise UsageError(f"--genre must be one genre. Received: {options.genre}.")
+        raise UsageError(f"--segment must be one. Received: {options.segment}.")
     keep_compiled(options.cache)
     for warning in request.warnings:
         print(f"\n*** {warning}\n", file=sys.stderr)
@@ -56,7 +56,7 @@ def _diagnose(argv: Sequence[str]) -> int:
 
 
 def _examine(plan: Plan, method: str, options: Options) -> int:
-    """Diagnoses one genre's student and method, and writes `doctor-GENRE-METHOD.json`."""
+    """Diagnoses one segment's student and method; writes `doctor-SEGMENT-METHOD.json`."""
     with quiet_tensorflow():
         from tdrec.diagnostics.diagnosis import Diagnosis, diagnose
         from tdrec.tasks.ratings.session import RatingSession
@@ -67,8 +67,9 @@ def _examine(plan: Plan, method: str, options: Options) -> int:
     records = _trained(plan, options)
     rows = [record.row for record in records if record.row is not None]
     holdout: Any = task.holdout()  # type: ignore[attr-defined]
-    session, genre = RatingSession(holdout, options.cache), task.name
-    segment = session.segment(genre, config)
+    rule: Any = task.rule  # type: ignore[attr-defined]
+    session, name = RatingSession(holdout, options.cache, rule), task.name
+    segment = session.segment(name, config)
     train, judged = (
         ({"student": of_student, "teacher": of_teacher}, part.values[:, None])
         for of_student, of_teacher, part in (
@@ -76,7 +77,7 @@ def _examine(plan: Plan, method: str, options: Options) -> int:
             (segment.student_test, segment.teacher_test, segment.test),
         )
     )
-    distiller = session.distiller(genre, config, method, seed)
+    distiller = session.distiller(name, config, method, seed)
     diagnosis = diagnose(
         distiller,
         train,
@@ -91,7 +92,7 @@ def _examine(plan: Plan, method: str, options: Options) -> int:
     findings += _prognosis(rows, plan, distiller.method.teacher_fields)
     diagnosis = Diagnosis(tuple(findings))
     about = {
-        "genre": genre,
+        task.kind: name,
         "method": method,
         "seed": seed,
         "seeds": options.seeds,
@@ -99,7 +100,7 @@ def _examine(plan: Plan, method: str, options: Options) -> int:
         "rows": [{key: getattr(row, key) for key in ("label", "seed", "value")} for row in rows],
         **diagnosis.to_dict(),
     }
-    path = options.out / f"doctor-{genre}-{method}.json"
+    path = options.out / f"doctor-{safe_name(name)}-{method}.json"
     replace_file(path, json.dumps(about, indent=1, allow_nan=False))
     print(f"{diagnosis}\n\n{path}")
     return int(diagnosis.status == "FAIL")

@@ -4,7 +4,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tdrec.cli.options import Door, Options, UsageError, help_text, read_options
+from tdrec.cli.flags import Door
+from tdrec.cli.options import Options, UsageError, help_text, read_options
 from tdrec.cli.plans import Request
 from tdrec.report.report import write_report
 from tdrec.runtime.compilation import keep_compiled
@@ -84,6 +85,7 @@ def _run(options: Options) -> int:
                 chosen = {choice.task: choice.method for choice in picked}
                 notes = [_note(choice, plan) for choice in picked]
             plan = request.plan(chosen, notes)
+            _print_data(plan)
             outcome = run_plan(plan, out, options.cache, pool, _bar)
             return _report(plan, outcome, options)
     finally:
@@ -112,6 +114,13 @@ def _bar(missing: int, planned: int) -> Any:
 
     print(f"{planned - missing} of {planned} runs are done already; {missing} to go.")
     return tqdm(total=missing, unit="run", leave=False, disable=not missing)
+
+
+def _print_data(plan: Plan) -> None:
+    """What was read, before anything is made of it."""
+    for data in {data.sha256: data for data in plan.data.values()}.values():
+        facts = {"Training / evaluation rows": f"{data.n_train:,} / {data.n_test:,}", **data.facts}
+        print(f"Read: {data.name}\n" + "\n".join(f"  {name}: {x}" for name, x in facts.items()))
 
 
 def _note(choice: Choice, plan: Plan) -> str:

@@ -9,21 +9,21 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 from absl import flags
 
+from tdrec.cli.flags import GROUPS, LEAST, OF_IMAGES, OF_ROWS, OF_TD, OF_TRAINING, Door, Kind
+from tdrec.cli.table_options import read_table_flags
+from tdrec.data.holdout import Split
+from tdrec.data.table_source import TableSource
 from tdrec.runtime.files import user_path
-from tdrec.studies.arm import METHODS, TD_WEIGHTS
+from tdrec.studies.arm import METHODS
 from tdrec.studies.config import LOG_EVERY
 from tdrec.tasks.images.config import LABELS
-from tdrec.tasks.images.config import PRESETS as IMAGE_PRESETS
-from tdrec.tasks.ratings.config import PRESETS
 
 AUTO = "auto"
 """What `--method` names instead of a method, to have it chosen on validation rows."""
-
-Door = Literal["run", "study", "doctor"]
 
 
 class UsageError(ValueError):
@@ -36,7 +36,10 @@ class Options:
 
     Attributes:
         study: The study's name or file; None where there is none.
-        genre: As `--genre`.
+        segment: As `--segment`, or `--genre`.
+        table: Tables of one's own; None for data that have a form of their own.
+        split: How rows are held out; None for the usual way.
+        features: Columns that the student and the teacher read, by who; none for all.
         tasks: Names of image tasks.
         methods: Those that were named; `auto` may be among them.
         presets: Names of presets.
@@ -55,7 +58,9 @@ class Options:
     """
 
     study: str | None
-    genre: str | None
+    segment: str | None
+    table: TableSource | None
+    split: Split | None
     tasks: tuple[str, ...]
     methods: tuple[str, ...]
     presets: tuple[str, ...]
@@ -74,87 +79,8 @@ class Options:
     seed: int
     training: Mapping[str, Any] = field(default_factory=dict)
     arguments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    features: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     command: str = ""
-
-
-Kind = type | tuple[str, ...]
-"""Of a flag's value: a type, or the words to choose from."""
-
-
-class Flag(NamedTuple):
-    """A flag, the first letters of the commands that have it, its kind, and its help."""
-
-    name: str
-    letters: str
-    kind: Kind
-    help: str
-
-    def is_of(self, door: Door) -> bool:
-        """Whether a command has it."""
-        return door[0] in self.letters
-
-
-GROUPS: Mapping[str, Sequence[Flag]] = {
-    "What to run": (
-        Flag("genre", "rsd", str, "One, a comma list, 'top8' or 'all' (> 500 test rows)."),
-        Flag("method", "rsd", str, f"Of {', '.join(METHODS)}; 'all'; 'auto'; 'module:Class'."),
-        Flag(
-            "seeds", "rsd", int, "Students of each kind, seeds 0 to N-1. Default: 3; of a study 5."
-        ),
-        Flag("trials", "rs", int, "Of tuning each method. Default: 0, none; of a study 20."),
-        Flag("validation", "rs", bool, "Evaluate on the latest training rows, or a part of them."),
-        Flag("regimes", "s", str, f"Presets of genres, of {', '.join(PRESETS)}."),
-        Flag("seed", "d", int, "The first of the seeds, instead of 0."),
-    ),
-    "Where and how": (
-        Flag("data", "rsd", str, "A folder or zip, 'tfds', 'tfds:CONFIG', 'simulated' or 'auto'."),
-        Flag("out", "rsd", str, "Folder of results and reports. Default: results; results/STUDY."),
-        Flag("cache", "rsd", str, "Of teachers and compiled code. Default: ~/.cache/tdrec."),
-        Flag("workers", "rs", int, "Processes of one thread. A run without: one of all threads."),
-        Flag("cluster", "rs", str, "A Dask scheduler, tcp://host:8786, instead of workers."),
-    ),
-    "How to train": (
-        Flag(
-            "regime",
-            "rd",
-            tuple(PRESETS),
-            "'strong', the default: id dropout; 'paper': as it says.",
-        ),
-        Flag("tuned", "r", str, "A study's tuned.json, used where no flag says otherwise; 'none'."),
-        Flag("steps", "rsd", int, f"Training steps of a student, a multiple of {LOG_EVERY}."),
-        Flag("batch_size", "rsd", int, "Rows of a student's step."),
-        Flag("learning_rate", "rsd", float, "Of a student."),
-        Flag("embeddings", "rd", ("quarter", "full"), "A student's width, against the teacher's."),
-    ),
-    "How to distil": (
-        Flag("rounds", "rd", int, "td: rounds of communication, k."),
-        Flag("weight", "rd", float, "ld, fd, fitnet, hybrid: weight of the loss."),
-        Flag("interaction_weight", "rd", float, "td: w1."),
-        Flag("message_weight", "rd", float, "td: w2, message consistency."),
-        Flag("state_weight", "rd", float, "td: w3, state consistency."),
-    ),
-    "Images": (
-        Flag("task", "rs", str, f"Of {', '.join(LABELS)}; instead of genres."),
-        Flag("preset", "rs", tuple(IMAGE_PRESETS), "Sizes for two cores, a GPU, or ViT-B/32."),
-        Flag("teacher", "rs", str, "Published weights: a folder of Hugging Face, or an .npz file."),
-    ),
-}
-"""All flags, by the group that the help shows them in."""
-
-OF_GENRES = ("genre", "regime", "regimes", "tuned", "embeddings", "trials")
-"""Flags that mean nothing to images."""
-
-OF_IMAGES = ("preset", "teacher")
-"""Flags that mean nothing to genres."""
-
-OF_TD = ("rounds", *TD_WEIGHTS)
-"""Flags that are arguments of TD."""
-
-LEAST = {"seeds": 1, "trials": 0, "workers": 1, "seed": 0, **dict.fromkeys(OF_TD, 0)}
-"""The least values of flags; of others the value is above 0."""
-
-OF_TRAINING = ("steps", "batch_size", "learning_rate")
-"""Flags that are fields of the configuration."""
 
 
 def read_options(door: Door, argv: Sequence[str]) -> Options:
@@ -178,7 +104,7 @@ def read_options(door: Door, argv: Sequence[str]) -> Options:
         raise UsageError(f"unexpected argument {rest[0]!r}: every flag is written --name=value")
     tasks = names_in(found["task"])
     given = {name: value for name, value in found.items() if value is not None}
-    unfit = OF_GENRES if tasks else OF_IMAGES
+    unfit = OF_ROWS if tasks else OF_IMAGES
     wrong = [name for name, value in found.items() if value not in (None, False) and name in unfit]
     if door == "run" and wrong:
         other = "Images have" if tasks else "Genres have"
@@ -189,7 +115,7 @@ def read_options(door: Door, argv: Sequence[str]) -> Options:
             raise UsageError(f"--task must name {', '.join(LABELS)}. Received: {name!r}.")
     study = rest[0] if door == "study" else None
     for name, value in found.items():
-        if isinstance(value, str) and not names_in(value):
+        if isinstance(value, str) and not names_in(value) and "separator" not in name:
             raise UsageError(f"--{name} must have a value. Received: {value!r}.")
     _check_numbers(found)
     checkpoint = found["teacher"]
@@ -199,13 +125,17 @@ def read_options(door: Door, argv: Sequence[str]) -> Options:
         )
     if found["cluster"] is not None and found["workers"] is not None:
         raise UsageError("--cluster has workers of its own. Received: --workers beside it.")
+    if found["segment"] is not None and found["genre"] is not None:
+        raise UsageError("--genre is --segment by another name. Received: both. Leave one out.")
     presets = names_in(found["regimes"]) or tuple(filter(None, [found["regime"], found["preset"]]))
     workers = found["workers"] or ((os.cpu_count() or 1) if study else 1)
     is_lone = door != "study" and found["workers"] is None
     name = Path(study).stem if study else ""
     return Options(
         study=study,
-        genre=found["genre"],
+        segment=found["segment"] or found["genre"],
+        table=read_table_flags(given),
+        split=Split.parse(found["split"]) if found["split"] else None,
         tasks=tasks,
         methods=_methods(found["method"]),
         presets=presets,
@@ -224,6 +154,11 @@ def read_options(door: Door, argv: Sequence[str]) -> Options:
         seed=found["seed"] or 0,
         training={name: given[name] for name in OF_TRAINING if name in given},
         arguments=_arguments(given),
+        features={
+            who: names_in(found[f"{who}_features"])
+            for who in ("student", "teacher")
+            if found[f"{who}_features"]
+        },
         command=f"python -m tdrec.{door} {shlex.join(argv[1:])}".strip(),
     )
 

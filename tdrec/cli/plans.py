@@ -5,23 +5,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from tdrec.cli.genres import check_genres, check_validation_rows, find_genres
+from tdrec.cli.images import image_tasks, with_checkpoint
 from tdrec.cli.options import AUTO, Options, UsageError
-from tdrec.data import Ratings, check_source, load, resolve_source
-from tdrec.data.images import check_image_source
+from tdrec.cli.segments import (
+    check_genres,
+    check_validation_rows,
+    find_segments,
+    with_features,
+)
+from tdrec.data import Interactions, check_source, load, resolve_source
 from tdrec.studies.arm import METHODS, Arm
 from tdrec.studies.config import Config
 from tdrec.studies.plan import Plan, Study, arms_of, find, make_plan
 from tdrec.studies.task import Task
 from tdrec.studies.tuned_values import DEFAULT, TunedValues, read_tuned_values
-from tdrec.tasks.genre import GenreTask, ratings_of
-from tdrec.tasks.image import ImageTask, checkpoint_hash
-from tdrec.tasks.images.config import LABELS
+from tdrec.tasks.genre import GenreTask
 from tdrec.tasks.images.config import PRESETS as IMAGE_PRESETS
 from tdrec.tasks.ratings.config import PRESETS, RatingConfig
+from tdrec.tasks.segment import SegmentTask, Source, holdout_of, rows_of, split_of
 
 TITLES = {
     "genre": "Students by genre: what distillation gave",
+    "segment": "Students by segment: what distillation gave",
     "task": "Students of image tasks: what distillation gave",
 }
 """What the report of a command line is headed with, by the kind of its tasks."""
@@ -66,7 +71,7 @@ class Request:
         elif own:
             self._of_own(own)
         else:
-            self._of_genres()
+            self._of_segments()
         self.study = self._study or Study(TITLES[next(iter(self.tasks)).kind], self._arms())
         if self._study and options.methods:
             self.study = replace(self.study, arms=arms_of(self.study.arms, options.methods))
@@ -111,7 +116,7 @@ class Request:
     def _arms(self, further: Sequence[str] = ()) -> list[Arm]:
         """The methods of the command line, scratch always among them, in the order of tables."""
         asked = [name for name in self.options.methods or ("td",) if name != AUTO]
-        if not isinstance(self.tasks[0], GenreTask) and "td" in asked:
+        if not isinstance(self.tasks[0], SegmentTask) and "td" in asked:
             asked = [*asked, *METHODS]  # with all that it is to be compared with
         names = {"scratch", *asked, *further}
         known = [*METHODS, *sorted(names - set(METHODS))]
@@ -119,55 +124,59 @@ class Request:
 
     def _of_own(self, tasks: Sequence[Task]) -> None:
         """Tasks that a study's file defines."""
-        _refuse(self.options, "These tasks", "genre", "checkpoint", "validation")
+        _refuse(
+            self.options, "These tasks", "segment", "table", "split", "checkpoint", "validation"
+        )
         self.tasks = tasks
         self._take_presets(tasks[0].presets, list(tasks[0].presets)[:1])
 
-    def _of_genres(self) -> None:
+    def _of_segments(self) -> None:
         options = self.options
-        _refuse(options, "Genres", "checkpoint")
+        _refuse(options, "Segments", "checkpoint")
         self._check_validation()
-        asked = options.genre or ("top8" if options.study else "Drama")
-        check_genres(asked)
+        asked = options.segment or ("top8" if options.study else "Drama")
+        kind: type[SegmentTask] = SegmentTask
+        source: Source
+        if options.table is None:
+            kind = GenreTask
+            check_genres(asked)
+        elif options.segment is None:
+            asked = "top8"
         self._take_presets(PRESETS, list(PRESETS) if options.study else ["strong"])
         check_td(next(iter(self.presets.values())), options.arguments)
-        check_source(options.data)
-        source = resolve_source(options.data)
-        ratings = load("auto") if source == "auto" else ratings_of(source)
-        if source == "auto":
-            source = "simulated" if ratings.simulated else "tfds"
-        self.warnings = ratings.warnings
-        genres = find_genres(asked, ratings)
-        self.tasks = [GenreTask(name, source, options.validation) for name in genres]
+        if options.table is None:
+            source = self._movielens(options.data)
+        else:
+            source = options.table
+        rows = rows_of(source)
+        self.presets = with_features(self.presets, options.features, rows)
+        self.warnings = rows.warnings
+        rule = options.split or split_of(source)
+        segments = find_segments(asked, holdout_of(source, rule, False))
+        self.tasks = [kind(name, source, options.validation, options.split) for name in segments]
         if self.chooses or options.validation:
-            check_validation_rows([task.name for task in self.tasks], ratings)
-        self.tuned = self._tuned_values(ratings)
+            check_validation_rows(segments, holdout_of(source, rule, True))
+        self.tuned = self._tuned_values(rows)
+
+    def _movielens(self, data: str) -> str:
+        """Where MovieLens is, or what stands for it."""
+        check_source(data)
+        source = resolve_source(data)
+        if source != "auto":
+            return source
+        return "simulated" if load("auto").simulated else "tfds"
 
     def _of_images(self, names: Sequence[str]) -> None:
         options = self.options
-        _refuse(options, "Images", "genre")
+        _refuse(options, "Images", "segment")
         if self.chooses:
             raise UsageError(f"--task has no --method={AUTO}: name methods, or 'all'.")
         if options.trials and options.study is None:
             raise UsageError("--task has no --trials: images are trained with their defaults.")
         self.options = options = replace(options, trials=0)
         self._take_presets(IMAGE_PRESETS, ["tiny"])
-        for preset in self.presets.values():
-            if options.checkpoint is None and not preset.teacher.steps:
-                raise UsageError(
-                    f"The preset {preset.preset} is for published weights. Received: no --teacher. "
-                    "Name a folder with config.json and model.safetensors, or an .npz file."
-                )
-        if options.checkpoint is not None:
-            digest = checkpoint_hash(options.checkpoint)
-            self.presets = {
-                name: replace(preset, checkpoint=digest) for name, preset in self.presets.items()
-            }
-        sources = _image_sources(options.data, dict.fromkeys(LABELS[name].data for name in names))
-        self.tasks = [
-            ImageTask(name, sources[LABELS[name].data], options.checkpoint, options.validation)
-            for name in names
-        ]
+        self.presets = with_checkpoint(self.presets, options.checkpoint)
+        self.tasks = image_tasks(names, options)
         check_td(next(iter(self.presets.values())), options.arguments)
 
     def _take_presets(self, known: Mapping[str, Config], default: Sequence[str]) -> None:
@@ -184,7 +193,7 @@ class Request:
             presets = {name: _widened(preset) for name, preset in presets.items()}
         self.presets = presets
 
-    def _tuned_values(self, ratings: Ratings) -> TunedValues | None:
+    def _tuned_values(self, rows: Interactions) -> TunedValues | None:
         """The tuned values to use; None where there are none for these data and these flags."""
         options, path = self.options, self.options.tuned
         unwanted = options.study or options.validation or path == "none"
@@ -192,22 +201,22 @@ class Request:
             return None
         tuned = read_tuned_values(path or DEFAULT)
         given = {"batch_size": "batch_size" in options.training, "embeddings": options.wide}
-        if changed := [name for name, is_given in given.items() if is_given]:
+        if others := [name for name, is_given in given.items() if is_given]:
             if path is None:
                 return None
             raise UsageError(
                 "--tuned has values that were chosen with the default batches and embeddings. "
-                f"Received: --{' and --'.join(changed)} beside it. Leave one of them out."
+                f"Received: --{' and --'.join(others)} beside it. Leave one of them out."
             )
         (preset,) = self.presets
-        if tuned.data == ratings.fingerprint and preset in tuned.tuned:
+        if tuned.data == rows.fingerprint and preset in tuned.tuned:
             return tuned
         if path is None:
             return None
         raise UsageError(
             "--tuned must name values that were chosen on the same data and in the same regime. "
             f"Received: {path}, of {', '.join(tuned.tuned) or 'no regime'} and data "
-            f"{tuned.data[:12]}, for {preset} and {ratings.fingerprint[:12]}. Write --tuned=none."
+            f"{tuned.data[:12]}, for {preset} and {rows.fingerprint[:12]}. Write --tuned=none."
         )
 
     def _values(self) -> dict[tuple[str, str, str], Mapping[str, float]]:
@@ -250,7 +259,7 @@ class Request:
         if self.tuned is not None:
             notes.append(
                 f"Tuned values from {self.tuned.path} are used where no flag says otherwise; pairs "
-                "of genre and method without any have the defaults. --tuned=none turns them off."
+                "of segment and method without any have the defaults. --tuned=none turns them off."
             )
         for task in self.tasks:
             if left := [arm.name for arm in self.study.arms if not task.runs(arm)]:
@@ -269,7 +278,8 @@ class Request:
 def _refuse(options: Options, what: str, *names: str) -> None:
     """Refuses what a study's tasks have no use for, and which tasks these are no flag says."""
     if given := [name for name in names if getattr(options, name)]:
-        flags = " and no --".join("teacher" if name == "checkpoint" else name for name in given)
+        names_of = {"checkpoint": "teacher", "table": "columns"}
+        flags = " and no --".join(names_of.get(name, name) for name in given)
         raise UsageError(f"{what} have no --{flags}. Leave it out.")
 
 
@@ -280,22 +290,6 @@ def check_td(config: Config, arguments: Mapping[str, Mapping[str, float]]) -> No
         found["rounds"] and found["interaction_weight"]
     ):
         raise UsageError(f"td must keep at least one of its losses. Received: {found}.")
-
-
-def _image_sources(data: str, names: Mapping[str, None]) -> dict[str, str]:
-    """Where each data set is."""
-    if data in ("auto", "tfds"):
-        sources = {name: f"tfds:{name}" for name in names}
-    elif len(names) > 1:
-        raise UsageError(
-            f"--data is of one data set. Received: {data} for {', '.join(names)}. Name the tasks "
-            "of one of them by --task."
-        )
-    else:
-        sources = dict.fromkeys(names, data)
-    for source in sources.values():
-        check_image_source(source)
-    return sources
 
 
 def _widened(config: Any) -> RatingConfig:

@@ -1,37 +1,67 @@
-"""Hold out the latest ratings: a recommender is trained on the past and judged on the future."""
+"""Hold out rows: a recommender is trained on some rows and judged on others."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
+from typing import Generic, Literal, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tdrec.data.ratings import DataError, Ratings
+from tdrec.data.error import DataError
+from tdrec.data.interactions import Interactions
+
+Rows = TypeVar("Rows", bound=Interactions)
+By = Literal["time", "random", "user", "column"]
+
+PARTS = ("train", "validation", "test")
+"""What a column that says the parts holds."""
 
 
 @dataclass(frozen=True, eq=False)
-class Holdout:
-    """Two parts of a data set, one after the other in time.
+class Holdout(Generic[Rows]):
+    """Two parts of a data set.
 
     Args:
-        train: The rows before `cut`, in the order of time.
-        test: The rows from `cut` on, in the order of time.
-        cut: Timestamp of the first test row.
-        ties: How many rows have the timestamp `cut`; they are all in `test`.
+        train: The rows to train on.
+        test: The rows to evaluate on.
         cold_share: Share of the test rows whose user has no training row.
-        unseen_movie_share: Share of the test rows whose movie has no training row.
+        unseen_item_share: Share of the test rows whose item has no training row.
+        cut: Timestamp of the first test row, where rows are split by time.
+        ties: How many rows have the timestamp `cut`; they are all in `test`.
     """
 
-    train: Ratings
-    test: Ratings
-    cut: int
-    ties: int
+    train: Rows
+    test: Rows
     cold_share: float
-    unseen_movie_share: float
+    unseen_item_share: float
+    cut: int | None = None
+    ties: int = 0
+
+    @classmethod
+    def of(cls, train: Rows, test: Rows, cut: int | None = None, ties: int = 0) -> Holdout[Rows]:
+        """Two parts, and what is known about them.
+
+        Where the data have no scale, both parts get that of the training rows.
+        """
+        if train.scale is None and len(train):
+            scale = (float(train.values.min()), float(train.values.max()))
+            train, test = train.changed(scale=scale), test.changed(scale=scale)
+        return cls(
+            train,
+            test,
+            float(np.mean(~np.isin(test.user_ids, train.user_ids))),
+            float(np.mean(~np.isin(test.item_ids, train.item_ids))),
+            cut,
+            ties,
+        )
 
 
-def split_by_time(ratings: Ratings, test_fraction: float = 0.1) -> Holdout:
-    """Splits ratings into the earlier and the later ones.
+def split_by_time(
+    ratings: Rows, test_fraction: float = 0.1, *, cut: int | None = None
+) -> Holdout[Rows]:
+    """Splits rows into the earlier and the later ones.
 
     The rows are sorted by timestamp, rows of one timestamp in the order in which they came. The row
     at position
@@ -45,6 +75,7 @@ def split_by_time(ratings: Ratings, test_fraction: float = 0.1) -> Holdout:
     Args:
         ratings: N rows, at least two, of at least two different timestamps.
         test_fraction: Share of the rows to hold out, between 0 and 1.
+        cut: Timestamp of the first test row, in place of a share. Default None.
 
     Returns:
         Both parts, neither of them empty, and what is known about the cut.
@@ -63,16 +94,11 @@ def split_by_time(ratings: Ratings, test_fraction: float = 0.1) -> Holdout:
         "Talking Models" (arXiv 2310.03188), section 6.2: one global split of MovieLens by
         timestamp, 90% and 10%.
     """
-    if not 0.0 < test_fraction < 1.0:
-        raise ValueError(
-            f"`test_fraction` must lie between 0 and 1, both excluded. Received: {test_fraction}. "
-            "The usual share is 0.1."
-        )
-    rows = len(ratings)
-    if rows < 2:
+    rows = _checked(ratings, test_fraction)
+    if ratings.timestamps is None:
         raise DataError(
-            f"A split needs at least two rows. Received: {rows} from {ratings.name!r}. "
-            "Choose a genre or a data set with more ratings."
+            f"A split by time needs a column of times. Received: {ratings.name!r} without. Name it "
+            "(time=COLUMN), or split at random (--split=random)."
         )
     order = np.argsort(ratings.timestamps, kind="stable")
     times = ratings.timestamps[order]
@@ -81,17 +107,197 @@ def split_by_time(ratings: Ratings, test_fraction: float = 0.1) -> Holdout:
             "A split by time needs rows of at least two different timestamps. "
             f"Received: {rows} rows, all of timestamp {times[0]}. Check the timestamp column."
         )
-    nominal = min(max(rows - round(test_fraction * rows), 1), rows - 1)
-    first = int(np.searchsorted(times, times[nominal], side="left"))
-    if first == 0:
-        first = int(np.searchsorted(times, times[0], side="right"))
+    if cut is not None:
+        if not times[0] < cut <= times[-1]:
+            raise DataError(
+                f"A cut must leave rows before and after it, so it lies above {times[0]} and not "
+                f"above {times[-1]}. Received: {cut}."
+            )
+        first = int(np.searchsorted(times, cut, side="left"))
+    else:
+        nominal = min(max(rows - round(test_fraction * rows), 1), rows - 1)
+        first = int(np.searchsorted(times, times[nominal], side="left"))
+        if first == 0:
+            first = int(np.searchsorted(times, times[0], side="right"))
+    found = int(times[first])
+    ties = int(np.count_nonzero(times == found))
     train, test = ratings.take(order[:first]), ratings.take(order[first:])
-    cut = int(times[first])
-    return Holdout(
-        train=train,
-        test=test,
-        cut=cut,
-        ties=int(np.count_nonzero(times == cut)),
-        cold_share=float(np.mean(~np.isin(test.user_ids, train.user_ids))),
-        unseen_movie_share=float(np.mean(~np.isin(test.movie_ids, train.movie_ids))),
-    )
+    return Holdout.of(train, test, found, ties)
+
+
+@dataclass(frozen=True)
+class Split:
+    """By which rule rows are held out, as plain data.
+
+    Args:
+        by: "time", the later rows; "random", rows drawn by a seed; "user", all rows of users drawn
+            by a seed, who are thus cold; or "column", the rows that a column calls "test".
+        train_fraction: Share of the rows, or of the users, to train on. Default 0.9.
+        cut: Timestamp of the first row to evaluate on, in place of a share. Default None.
+        seed: What is drawn by. Default 0.
+        column: The column of parts. Default "".
+
+    Raises:
+        ValueError: If the share is not between 0 and 1.
+
+    Example:
+        >>> Split.parse("random:0.8").train_fraction
+        0.8
+    """
+
+    by: By = "time"
+    train_fraction: float = 0.9
+    cut: int | None = None
+    seed: int = 0
+    column: str = ""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.train_fraction < 1:
+            raise ValueError(
+                "A split's share of training rows must lie between 0 and 1, both excluded. "
+                f"Received: {self.train_fraction:g}. The usual share is 0.9."
+            )
+
+    @classmethod
+    def parse(cls, text: str) -> Split:
+        """Reads what a command line says.
+
+        Args:
+            text: `"time"`, `"time:0.8"`, `"time:891382309"` (a timestamp), `"random"`,
+                `"random:0.8"`, `"random:0.8:7"` (a seed), the same of `"user"`, or `"column:NAME"`,
+                whose values are "train", "test" and, if you like, "validation".
+
+        Raises:
+            ValueError: If it is none of these.
+        """
+        by, *rest = text.split(":", 2 if not text.startswith("column") else 1)
+        number = r"\d+(\.\d*)?|\.\d+"
+        fits = {
+            "time": len(rest) < 2,
+            "random": len(rest) < 3,
+            "user": len(rest) < 3,
+            "column": len(rest) == 1 and bool(rest[0].strip()),
+        }
+        if by == "column" and fits[by]:
+            return cls("column", column=rest[0].strip())
+        is_number = all(re.fullmatch(number, part.strip()) for part in rest)
+        seeds = rest[1:]
+        if not fits.get(by) or not is_number or not all(part.isdecimal() for part in seeds):
+            raise ValueError(
+                "A split is time, time:0.9, time:TIMESTAMP, random, random:0.9, random:0.9:SEED, "
+                f"user (as random), or column:NAME. Received: {text!r}."
+            )
+        share = float(rest[0]) if rest else 0.9
+        if by == "time" and share > 1:
+            return cls("time", cut=int(share))
+        return cls(by, share, seed=int(seeds[0]) if seeds else 0)  # type: ignore[arg-type]
+
+    @property
+    def text(self) -> str:
+        """What `parse` reads it from."""
+        if self.by == "column":
+            return f"column:{self.column}"
+        if self.cut is not None:
+            return f"time:{self.cut}"
+        seed = f":{self.seed}" if self.by != "time" and self.seed else ""
+        return f"{self.by}:{self.train_fraction!r}{seed}"
+
+    @classmethod
+    def usual(cls, data: Interactions) -> Split:
+        """By time where rows have times, else at random."""
+        return cls("time" if data.timestamps is not None else "random")
+
+    def __call__(self, data: Rows) -> Holdout[Rows]:
+        """Splits rows.
+
+        Raises:
+            DataError: If the rows cannot be split by it.
+        """
+        if self.by == "time":
+            return split_by_time(data, _rest(self.train_fraction), cut=self.cut)
+        if self.by == "column":
+            return _held_out(data, self._parts(data) == "test")
+        return self._drawn(data, _rest(self.train_fraction), self.seed)
+
+    def validation(self, train: Rows, fraction: float) -> Holdout[Rows]:
+        """Splits training rows once more by the same rule.
+
+        By a column: the rows that it calls "validation", and if there are none, by time or at
+        random.
+
+        Args:
+            train: Training rows.
+            fraction: Share of them to hold out.
+
+        Raises:
+            DataError: If the rows cannot be split by it.
+        """
+        if self.by == "time":
+            return split_by_time(train, fraction)
+        if self.by == "column":
+            held_out = self._parts(train) == "validation"
+            if held_out.any():
+                return _held_out(train, held_out)
+            return replace(Split.usual(train), train_fraction=1 - fraction)(train)
+        return self._drawn(train, fraction, self.seed + 1)
+
+    def _drawn(self, data: Rows, fraction: float, seed: int) -> Holdout[Rows]:
+        rows = _checked(data, fraction)
+        random = np.random.default_rng(seed)
+        if self.by == "random":
+            drawn = np.zeros(rows, bool)
+            drawn[random.permutation(rows)[: min(max(round(fraction * rows), 1), rows - 1)]] = True
+            return _held_out(data, drawn)
+        users = np.unique(data.user_ids)
+        if users.size < 2:
+            raise DataError(
+                f"A split by user needs at least two users. Received: {users.size} in "
+                f"{data.name!r}. Split at random: --split=random."
+            )
+        count = min(max(round(fraction * users.size), 1), users.size - 1)
+        return _held_out(data, np.isin(data.user_ids, random.permutation(users)[:count]))
+
+    def _parts(self, data: Interactions) -> NDArray[np.str_]:
+        column = data.parts
+        if column is None:
+            raise DataError(
+                f"A split by a column is of a table of one's own. Received: {data.name!r}, of "
+                f"which {self.column!r} was not read. Split by another rule, such as time."
+            )
+        values = np.array([*column.values, ""])[column.codes]
+        wrong = ~np.isin(values, PARTS)
+        if wrong.any():
+            raise DataError(
+                f"The column of a split holds {', '.join(PARTS)}. Received: "
+                f"{str(values[wrong][0])!r} in {self.column!r}, {int(wrong.sum()):,} rows of "
+                "other values. Correct it, or split by another rule."
+            )
+        return values
+
+
+def _rest(share: float) -> float:
+    """What is left of 1, without what rounding adds: 0.1 of 0.9."""
+    return round(1 - share, 12)
+
+
+def _held_out(data: Rows, test: NDArray[np.bool_]) -> Holdout[Rows]:
+    if test.all() or not test.any():
+        raise DataError(
+            "A split needs rows to train on and rows to evaluate on. "
+            f"Received: {int((~test).sum()):,} and {int(test.sum()):,} of {data.name!r}."
+        )
+    return Holdout.of(data.take(~test), data.take(test))
+
+
+def _checked(data: Interactions, test_fraction: float) -> int:
+    if not 0.0 < test_fraction < 1.0:
+        raise ValueError(
+            f"`test_fraction` must lie between 0 and 1, both excluded. Received: {test_fraction}. "
+            "The usual share is 0.1."
+        )
+    if len(data) < 2:
+        raise DataError(
+            f"A split needs at least two rows. Received: {len(data)} from {data.name!r}. "
+            "Choose a genre or a data set with more ratings."
+        )
+    return len(data)

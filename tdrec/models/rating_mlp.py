@@ -1,79 +1,151 @@
 """The paper's rating model: embeddings of ids, title and genres, then two relu layers.
 
+It takes whatever else is known of a row as well.
+
 Source: "Talking Models", arXiv 2310.03188, appendix 6.2.
 """
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import keras
+import numpy as np
 from keras import ops
 
 LOW, HIGH = "low", "high"
 """Names of the two relu layers, where the model is cut."""
 
+PREDICTION = "prediction"
+"""Name of the last layer."""
+
+
+@dataclass(frozen=True)
+class Ids:
+    """An input of indices, int32 `(batch,)`; `size` is how many there are, 0 included."""
+
+    size: int
+
+
+@dataclass(frozen=True)
+class Category:
+    """The same of a feature, such as a country, whose embedding is narrow if there are few."""
+
+    size: int
+
+
+@dataclass(frozen=True)
+class Words:
+    """An input of words, int32 `(batch, length)`, padded with 0; `size` is how many there are."""
+
+    size: int
+    length: int
+
+
+@dataclass(frozen=True)
+class Flags:
+    """An input of flags, float32 `(batch, size)`."""
+
+    size: int
+
+
+@dataclass(frozen=True)
+class Number:
+    """An input of one number, float32 `(batch,)`."""
+
+
+Kind = Ids | Category | Words | Flags | Number
+
 
 def rating_mlp(
-    sizes: dict[str, int],
+    inputs: Mapping[str, Kind],
     *,
     units: tuple[int, int] = (512, 256),
     id_dim: int = 100,
     text_dim: int = 50,
     dropout: float = 0.0,
-    mean_rating: float = 0.0,
+    mean: float = 0.0,
+    output: Literal["number", "probability"] = "number",
     name: str = "rating_mlp",
 ) -> keras.Model:
-    r"""Predicts a rating from a user, a movie, its title and its genres.
+    r"""Predicts a rating from a user, a movie, its title and its genres, or a target from others.
 
     $\hat y = \bar y + w^\top relu(W_2\, relu(W_1 [u; m; t; g]))$, where $u$ and $m$ are embeddings
     of the ids, $t$ is the mean embedding of the title's words and $g$ the sum of the genres'. It is
     built of stock layers, so that a saved model loads with plain Keras.
 
     Args:
-        sizes: The numbers of distinct indices: `"user"`, `"movie"` and `"word"`, each with the
-            out-of-vocabulary 0, and `"genre"`; and `"title"`, the words of a title.
+        inputs: By name what each input is; see the kinds above.
         units: Widths of the layers `"low"` and `"high"`. Default (512, 256), the paper's teacher;
             its student has (128, 64).
-        id_dim: Width of an id's embedding. Default 100.
-        text_dim: Width of the title's and of the genres' embedding. Default 50.
+        id_dim: Width of an id's embedding. That of a category of n values is no wider than
+            $1.6\, n^{0.56}$. Default 100.
+        text_dim: Width of the embedding of words and of flags. Default 50.
         dropout: Rate on the joined embeddings and between the relu layers. Default 0. Keras's
             dropout is slow under XLA on a CPU, whose default random numbers are.
-        mean_rating: $\bar y$, where the output starts. Default 0.
+        mean: $\bar y$, where the output starts. Default 0.
+        output: "number", or "probability" for the logistic function of the above, where $\bar y$
+            is the mean of a target of 0 and 1. Default "number".
         name: The model's name.
 
     Returns:
-        A functional model of a dict of `"user"` and `"movie"`, int32 `(batch,)`, `"title"`, int32
-        `(batch, title)` padded with 0, and `"genres"`, float32 `(batch, genre)`; its output has
-        the shape `(batch, 1)`.
+        A functional model of a dict of the inputs; its output has the shape `(batch, 1)`.
 
     Example:
-        >>> sizes = {"user": 752, "movie": 1617, "word": 900, "genre": 19, "title": 8}
-        >>> student = rating_mlp(sizes, units=(128, 64), id_dim=25, text_dim=13)
+        >>> ids = {"user": Ids(752), "movie": Ids(1617)}
+        >>> student = rating_mlp(
+        ...     {**ids, "title": Words(900, 8), "genres": Flags(19)},
+        ...     units=(128, 64), id_dim=25, text_dim=13,
+        ... )
         >>> student.count_params()
         89349
 
     Source:
-        Appendix 6.2 of the paper.
+        Appendix 6.2 of the paper; the width of a category: fast.ai, `fastai.tabular`.
     """
-    inputs = {
-        "user": keras.Input((), dtype="int32", name="user"),
-        "movie": keras.Input((), dtype="int32", name="movie"),
-        "title": keras.Input((sizes["title"],), dtype="int32", name="title"),
-        "genres": keras.Input((sizes["genre"],), dtype="float32", name="genres"),
-    }
+    tensors = {each: _input(each, kind) for each, kind in inputs.items()}
     features = [
-        keras.layers.Embedding(sizes["user"], id_dim, name="user_embedding")(inputs["user"]),
-        keras.layers.Embedding(sizes["movie"], id_dim, name="movie_embedding")(inputs["movie"]),
-        _embed_bag(inputs["title"], sizes["word"], text_dim, "title"),
-        keras.layers.Dense(text_dim, use_bias=False, name="genres_embedding")(inputs["genres"]),
+        _embedded(tensors[each], kind, _layer_name(each), id_dim, text_dim)
+        for each, kind in inputs.items()
     ]
     x = keras.layers.Concatenate(name="features")(features)
     for layer_name, width in zip((LOW, HIGH), units, strict=True):
         if dropout:
             x = keras.layers.Dropout(dropout, name=f"{layer_name}_dropout")(x)
         x = keras.layers.Dense(width, activation="relu", name=layer_name)(x)
-    start = keras.initializers.Constant(mean_rating)
-    rating = keras.layers.Dense(1, bias_initializer=start, dtype="float32", name="rating")(x)
-    return keras.Model(inputs, rating, name=name)
+    activation = None
+    if output == "probability":
+        inside = min(max(mean, 1e-6), 1 - 1e-6)
+        mean, activation = float(np.log(inside / (1 - inside))), "sigmoid"
+    start = keras.initializers.Constant(mean)
+    last = keras.layers.Dense(
+        1, activation=activation, bias_initializer=start, dtype="float32", name=PREDICTION
+    )
+    return keras.Model(tensors, last(x), name=name)
+
+
+def _layer_name(name: str) -> str:
+    return name.replace("/", "_")
+
+
+def _input(name: str, kind: Kind) -> Any:
+    shape = (kind.length,) if isinstance(kind, Words) else ()
+    shape = (kind.size,) if isinstance(kind, Flags) else shape
+    dtype = "float32" if isinstance(kind, Flags | Number) else "int32"
+    return keras.Input(shape, dtype=dtype, name=_layer_name(name))
+
+
+def _embedded(x: Any, kind: Kind, name: str, id_dim: int, text_dim: int) -> Any:
+    if isinstance(kind, Ids):
+        return keras.layers.Embedding(kind.size, id_dim, name=f"{name}_embedding")(x)
+    if isinstance(kind, Category):
+        width = min(id_dim, round(1.6 * kind.size**0.56))
+        return keras.layers.Embedding(kind.size, width, name=f"{name}_embedding")(x)
+    if isinstance(kind, Words):
+        return _embed_bag(x, kind.size, text_dim, name)
+    if isinstance(kind, Flags):
+        return keras.layers.Dense(text_dim, use_bias=False, name=f"{name}_embedding")(x)
+    return keras.layers.Reshape((1,), name=f"{name}_number")(x)
 
 
 def _embed_bag(words: Any, size: int, width: int, name: str) -> Any:

@@ -108,6 +108,7 @@ def write_report(
     blocks: list[Block] = [
         Text(f"Study {rows[0].study}: {counted(len(runs), 'run')}."),
         Points(notes),
+        Part("What was read", [Table((), _data(runs), names=2)]),
         at_a_glance(sections),
     ]
     for section in sections:
@@ -116,7 +117,6 @@ def write_report(
     labels = {label.method for section in sections for label in section.labels}
     blocks += [
         Part("What was not shown", [Points(not_shown(sections))]),
-        Part("Data", [Table((), _data(runs), names=2)]),
         Part("How to reproduce", [Code(command), *_provenance(sections, runs)]),
         Part("Methods", [Points([WHAT_THEY_ARE[x] for x in NAMES if x in labels])]),
         Part("How to read the numbers", [Points([INTERVALS[metric.unit], *READING])]),

@@ -111,3 +111,12 @@ def remove_temporary(folder: str | os.PathLike[str]) -> None:
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
+
+
+def safe_name(text: str) -> str:
+    """A text as a part of a file's name: what is no letter, digit or one of -_=.+ is a dash.
+
+    Args:
+        text: Of any letters and length; 80 are kept.
+    """
+    return "".join(c if c.isalnum() or c in "-_=.+" else "-" for c in text)[:80]

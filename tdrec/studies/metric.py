@@ -50,4 +50,5 @@ class Metric:
 
 
 RMSE = Metric("rmse", "RMSE", better="lower", unit="user", root=True)
+LOG_LOSS = Metric("log_loss", "log loss", better="lower", unit="user")
 ACCURACY = Metric("accuracy", "accuracy", better="higher", unit="seed")

@@ -185,7 +185,7 @@ def make_plan(
                     if not task.runs(arm):
                         continue
                     of_arm = _values_of(arm, (preset, task.name), values or {})
-                    config = _of_arm(base, arm, of_arm)
+                    config = task.fitted(_of_arm(base, arm, of_arm))
                     check_config(config)
                     defaults = base.arguments(arm.method)
                     variant = bool(arm.changes) or any(

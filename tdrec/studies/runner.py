@@ -17,7 +17,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from tdrec.runtime.files import TEMPORARY, replace_file, user_path
+from tdrec.runtime.files import TEMPORARY, replace_file, safe_name, user_path
 from tdrec.runtime.signals import signals_wait
 from tdrec.studies.config import Config
 from tdrec.studies.plan import Plan, Run, Unit
@@ -144,8 +144,7 @@ class _Writer:
         if not files:
             return row
         parts = [row.task, row.label, f"seed{row.seed}", row.preset, row.setting, row.key[:8]]
-        name = "-".join(part for part in parts if part)
-        safe = "".join(c if c.isalnum() or c in "-_=.+" else "-" for c in name)
+        safe = "-".join(safe_name(part) for part in parts if part)
         paths = {suffix: self._out / "students" / f"{safe}{suffix}" for suffix in files}
         for suffix, content in files.items():
             replace_file(paths[suffix], content)

@@ -138,6 +138,10 @@ class Task(ABC):
         """Whether an arm can be run on it. Default: any."""
         return True
 
+    def fitted(self, config: Any) -> Any:
+        """A configuration with the numbers that follow from the task's data. Default: as it is."""
+        return config
+
     def earlier(self) -> "Task":
         """The same task of training rows alone, evaluated on the latest of them: to choose by.
 

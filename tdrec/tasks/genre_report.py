@@ -1,4 +1,4 @@
-"""What a report of genres says beside that of any task: users, density, and the paper's tables.
+"""What a report of genres says beside that of any segment: density, and the paper's tables.
 
 The functions are `parts`, `summary_parts` and `means` of the kind of task.
 """
@@ -6,15 +6,12 @@ The functions are `parts`, `summary_parts` and `means` of the kind of task.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
-
-from tdrec.report import drawing, plots
-from tdrec.report.document import Block, Cell, Figures, Part, Table, Text
+from tdrec.report.document import Block, Cell, Part, Table, Text
 from tdrec.report.evidence import LEGEND, Line, compared_cell, heads
-from tdrec.report.section import Label, Section
-from tdrec.report.words import DASH, listed, number, percent
-from tdrec.studies.comparison import Estimate
+from tdrec.report.section import Section
+from tdrec.report.words import DASH, number, percent
 from tdrec.studies.row import Row
+from tdrec.tasks import segment_report
 from tdrec.tasks.paper_tables import CAVEAT, TABLE_1, TABLE_2, TABLE_3, TABLES, improvement
 
 SPARSE = "Mean of the four sparsest genres"
@@ -40,8 +37,7 @@ def parts(section: Section) -> list[Part]:
     return [
         Part("Densest genre and four sparsest", _dense_and_sparse(section, study, ranks.get(1))),
         Part("Beside the paper's Table 3", _table_3(section, ranks) if study == "table3" else []),
-        Part("Users unseen and seen in training", _users(section)),
-        Part("All genres together", _all_genres(section)),
+        *segment_report.parts(section),
     ]
 
 
@@ -53,7 +49,7 @@ def summary_parts(sections: Sequence[Section]) -> list[Part]:
     """
     study, ranks = sections[0].rows[0].study, _ranks(sections[0].rows)
     table = TABLES.get(study) if ranks else None
-    found = [Part("With less data", _shares(sections))]
+    found = segment_report.summary_parts(sections)
     if table:
         lines: list[Line] = [
             [name, *(_paper_cell(figure, i) for i, figure in enumerate(figures, start=1))]
@@ -117,65 +113,3 @@ def _table_3(section: Section, ranks: Mapping[int, str]) -> list[Block]:
     )
     table = Table(["Genre", *heads(labels)], lines, rules=set(range(0, len(lines), 2)))
     return [Text(note), table]
-
-
-def _users(section: Section) -> list[Block]:
-    lines: list[Line] = []
-    for genre in section.tasks:
-        cold = [_mean(section, genre, x, "rmse_cold") for x in section.labels]
-        warm = [_mean(section, genre, x, "rmse_warm") for x in section.labels]
-        shares = [_mean(section, genre, x, "cold_share") for x in section.labels]
-        share = next((f"{number(100 * x)} % unseen" for x in shares if x is not None), DASH)
-        cells = [Cell(number(c, 4), (number(w, 4),)) for c, w in zip(cold, warm, strict=True)]
-        if any(x is not None for x in (*cold, *warm)):
-            lines.append([Cell(genre, (share,)), *cells])
-    note = (
-        "RMSE on evaluation rows of users without training rows, and below it of users with them; "
-        "means over seeds. Under each genre: the share of rows of unseen users."
-    )
-    return [Text(note), Table(["Genre", *heads(section.labels)], lines)]
-
-
-def _mean(section: Section, genre: str, label: Label, field: str) -> float | None:
-    rows = section.rows_of(label.name, genre)
-    known = [x for row in rows if (x := row.details.get(field)) is not None]
-    return float(np.mean(known)) if known else None
-
-
-def _all_genres(section: Section) -> list[Block]:
-    found = {row.label: row.details.get("rmse_all_genres") for row in section.rows}
-    known = [f"{number(x, 4)} of {label}" for label, x in found.items() if x is not None]
-    text = f"RMSE on the evaluation rows of all genres together: {listed(known)}." if known else ""
-    return [Text(text, note=False)]
-
-
-def _shares(sections: Sequence[Section]) -> list[Block]:
-    """By preset two plots by the share of the rows trained on: RMSE, and improvement."""
-    presets: dict[str, dict[float, Section]] = {}
-    for section in sections:
-        share = section.rows[0].config.get("rows", 1.0)
-        if share < 1 or not section.setting:
-            presets.setdefault(section.preset, {}).setdefault(share, section)
-    figures = []
-    for preset, of in presets.items():
-        shares = dict(sorted(of.items()))
-        ticks = {share: f"{100 * share:g}%" for share in shares}
-        labels = list(dict.fromkeys(label for x in shares.values() for label in x.labels))
-        rmse: list[plots.Line] = []
-        improved: list[plots.Line] = []
-        for label in labels if len(shares) > 1 else ():
-            look = drawing.look(label, labels)
-            values = [(s, x.value(x.overall[-1], label.name)) for s, x in shares.items()]
-            points = [(s, Estimate(v.mean)) for s, v in values if v and v.mean is not None]
-            rmse.append((label.name, look, points))
-            found = [(s, x.overall_versus("scratch", label.name)) for s, x in shares.items()]
-            improved.append((label.name, look, [(s, c.improvement) for s, c in found if c]))
-        x_label = "share of the genre's training rows"
-        for lines, y_label in ((rmse, "RMSE"), (improved, plots.IMPROVEMENT)):
-            svg = plots.line_plot(lines, ticks, f"shares-{preset}", x_label, y_label, "log")
-            figures.append((svg, f"{preset.capitalize()} preset."))
-    note = (
-        "Students trained on a share of the genre's rows, in the mean over genres: RMSE, and the "
-        "improvement over the student trained from scratch on the same rows, with its 95% interval."
-    )
-    return [Text(note), Figures(figures)]

@@ -1,5 +1,6 @@
-"""The configuration of ratings by genre, its presets, and what tuning searches."""
+"""The configuration of segments of rows, its presets, and what tuning searches."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -7,7 +8,16 @@ from typing import Any, Literal
 from tdrec.studies.arm import ROUNDS, TD_WEIGHTS
 from tdrec.studies.config import LOG_EVERY, Config, Range, changed
 
-ID_DROPOUT = {"user": 0.3, "movie": 0.05}
+BY_ROWS = 0
+"""A number that follows from how many rows there are."""
+
+STEPS, TEACHER_BATCH = 240, 256
+"""The least steps of a student, and the least rows of a teacher's step."""
+
+ROWS_OF_BATCH = 200_000
+"""Training rows beyond which a teacher's batches grow, to twice at twice as many."""
+
+ID_DROPOUT = {"user": 0.3, "item": 0.05}
 """Rates of the preset `strong`."""
 
 UNIT_DROPOUT = (0.0, 0.3)
@@ -44,12 +54,17 @@ def _check_least(config: Any, least: Mapping[str, float]) -> None:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Sizes of a rating model; see `tdrec.models.rating_mlp`."""
+    """Sizes of a rating model, see `tdrec.models.rating_mlp`, and the columns that it reads.
+
+    Attributes:
+        features: Names of columns. Default None: all of the data.
+    """
 
     units: tuple[int, int]
     id_dim: int
     text_dim: int
     dropout: float = 0.0
+    features: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -58,11 +73,11 @@ class TeacherConfig:
 
     Attributes:
         model: Its sizes; the defaults are the paper's.
-        rows: What it is trained on: "all" training rows, or those of "other genres", movies without
-            the student's genre.
-        noise: Standard deviation of Gaussian noise on the ratings it is trained on.
+        rows: What it is trained on: "all" training rows, or those of "other segments", without the
+            student's.
+        noise: Standard deviation of Gaussian noise on the targets it is trained on, in their unit.
         id_dropout: As a student's.
-        batch_size: Rows of a step.
+        batch_size: Rows of a step. Default `BY_ROWS`: 256, and more of more than 200,000 rows.
         learning_rate: Adam's; constant.
         ema: Momentum of the moving average of the weights, which is what it ends with.
         epochs: At most; the number is chosen on a validation slice of the training rows.
@@ -75,10 +90,10 @@ class TeacherConfig:
     """
 
     model: ModelConfig = ModelConfig(units=(512, 256), id_dim=100, text_dim=50)
-    rows: Literal["all", "other genres"] = "all"
+    rows: Literal["all", "other segments"] = "all"
     noise: float = 0.0
     id_dropout: Mapping[str, float] = field(default_factory=lambda: dict(ID_DROPOUT))
-    batch_size: int = 256
+    batch_size: int = BY_ROWS
     learning_rate: float = 1e-3
     ema: float = 0.98
     epochs: int = 8
@@ -92,14 +107,16 @@ class TeacherConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class RatingConfig(Config):
-    """All that decides a run but data, genre, method and seed.
+    """All that decides a run but data, segment, method and seed.
 
     The defaults were chosen on validation slices of the training rows, never on evaluation rows.
 
     Attributes:
+        steps: Of a student. Default `BY_ROWS`: 240, which is an epoch of 60,000 rows, and an epoch
+            of more.
         student: The student's sizes; the defaults are a quarter of the teacher's.
         teacher: The teacher.
-        rows: Share of a genre's training rows that a student is trained on, drawn at random.
+        rows: Share of a segment's training rows that a student is trained on, drawn at random.
         unrated: How many pairs of a user and a movie that nobody rated a student with a teacher is
             trained on as well, for each rating: it is to predict there what the teacher predicts.
         id_dropout: Share of the ids replaced by out-of-vocabulary while a student is trained, by
@@ -119,7 +136,7 @@ class RatingConfig(Config):
     preset: str = "strong"
     batch_size: int = 256
     learning_rate: float = 3e-3
-    steps: int = 240
+    steps: int = BY_ROWS
     student: ModelConfig = ModelConfig(units=(128, 64), id_dim=25, text_dim=13)
     teacher: TeacherConfig = TeacherConfig()
     rows: float = 1.0
@@ -138,6 +155,19 @@ class RatingConfig(Config):
                 f"those of encoders and decoders. Received: {self.ramp_up!r}."
             )
         _check_least(self, {"unrated": 0})
+
+    def fitted(self, rows: int, all_rows: int) -> "RatingConfig":
+        """The configuration with the numbers that follow from the rows.
+
+        Args:
+            rows: Training rows of the segment.
+            all_rows: Of all segments.
+        """
+        epoch = math.ceil(self.rows * rows / self.batch_size / LOG_EVERY) * LOG_EVERY
+        doublings = max(0, math.ceil(math.log2(max(all_rows, 1) / ROWS_OF_BATCH)))
+        of_teacher = self.teacher.batch_size or TEACHER_BATCH * 2**doublings
+        teacher = replace(self.teacher, batch_size=of_teacher)
+        return replace(self, steps=self.steps or max(STEPS, epoch), teacher=teacher)
 
     def defaults(self, method: str) -> dict[str, Any]:
         return dict(METHOD_DEFAULTS.get(method, {}))

@@ -1,4 +1,4 @@
-"""The rows of one genre, and what its students are trained on."""
+"""The rows of one segment, and what its students are trained on."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,23 +7,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tdrec.data import FeatureEncoder, Ratings, unrated_pairs
+from tdrec.data import FeatureEncoder, Interactions, Ratings, unrated_pairs
 from tdrec.distill.model_split import Trace
 from tdrec.distill.teacher_targets import as_tensors, attach
 from tdrec.models.id_dropout import id_variants
 from tdrec.tasks.ratings.config import RatingConfig
 from tdrec.tasks.ratings.controls import of_other_rows
-from tdrec.tasks.ratings.teacher import targets_of
+from tdrec.tasks.ratings.evaluation import is_cold
+from tdrec.tasks.ratings.teacher import id_names, targets_of, with_weights
 
 Features = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
 class Segment:
-    """The rows of one genre, and their features for the student and for the teacher."""
+    """The rows of one segment, and their features for the student and for the teacher."""
 
-    train: Ratings
-    test: Ratings
+    train: Interactions
+    test: Interactions
     encoder: FeatureEncoder
     teacher_encoder: FeatureEncoder
     student_train: Features
@@ -32,32 +33,50 @@ class Segment:
     teacher_test: Features
 
 
+def details_of(name: str, segment: Segment, train: Interactions) -> dict[str, Any]:
+    """What a row says of a segment: how many are cold, and its rank in the paper's tables.
+
+    Args:
+        name: The segment's.
+        segment: Its rows.
+        train: The training rows of all segments.
+    """
+    counts = train.segment_counts()
+    rank = sorted(counts, key=lambda each: -counts[each]).index(name) + 1
+    is_paper = isinstance(train, Ratings) and "100k" in train.name.lower()  # whose genres it ranks
+    return {
+        "cold_share": float(is_cold(segment.test, segment.train).mean()),
+        "density_rank": rank if rank <= 8 and is_paper else None,
+    }
+
+
 def training_rows(
     segment: Segment,
     config: RatingConfig,
     fields: tuple[str, ...],
     trace_of: Callable[[Features, tuple[str, ...]], Trace],
-) -> tuple[Any, NDArray[np.float32]]:
+) -> tuple[Any, ...]:
     """A student's inputs and targets, in all variants of id dropout.
 
     With `config.unrated` there are rows after the ratings that nobody rated; their target is what
     the teacher predicts.
 
     Args:
-        segment: The genre's rows.
+        segment: Its rows.
         config: The configuration.
         fields: What the method reads of the teacher's trace; with none there are ratings alone.
         trace_of: Gives the teacher's trace of features, with the fields that are named.
 
     Returns:
-        Inputs, which carry the teacher's targets if the method reads any, and targets of shape
-        `(variants * rows, 1)`: the variants of all rows, one after the other.
+        Inputs, which carry the teacher's targets if the method reads any, targets of shape
+        `(variants * rows, 1)`, and weights if the rows have some: the variants of all rows, one
+        after the other.
     """
-    names = tuple(config.id_dropout)
+    names = id_names(config.id_dropout, segment.train)
     variants = 2 ** len(names)
     y = targets_of(segment.train, variants)
     if not fields:
-        return id_variants(segment.student_train, names), y
+        return with_weights(id_variants(segment.student_train, names), y, segment.train, variants)
     student, teacher = segment.student_train, segment.teacher_train
     unrated = round(config.unrated * len(segment.train))
     if unrated:
@@ -71,7 +90,8 @@ def training_rows(
     if unrated:
         predicted = np.reshape(trace.prediction, (variants, -1, 1))[:, len(segment.train) :]
         y = np.concatenate([y.reshape(variants, -1, 1), predicted], axis=1).reshape(-1, 1)
-    return attach(id_variants(student, names), as_tensors(trace), fields), y
+    x = attach(id_variants(student, names), as_tensors(trace), fields)
+    return with_weights(x, y, segment.train, variants)
 
 
 def _joined(first: Features, second: Features) -> Features:

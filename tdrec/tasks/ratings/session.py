@@ -1,4 +1,4 @@
-"""Runs of one data set's genres: a teacher of all genres, and students of one genre each.
+"""Runs of one data set's segments: a teacher of all of them, and students of one each.
 
 Evaluation rows are read once, after training, and choose nothing.
 """
@@ -6,7 +6,6 @@ Evaluation rows are read once, after training, and choose nothing.
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from functools import cached_property
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tdrec.data import FeatureEncoder, Holdout, Ratings
+from tdrec.data import FeatureEncoder, Holdout, Interactions, Split
 from tdrec.distill import methods
 from tdrec.distill.backend import require_tensorflow
 from tdrec.distill.cut import split_model
@@ -22,17 +21,17 @@ from tdrec.distill.distiller import Distiller
 from tdrec.distill.model_split import ModelSplit
 from tdrec.distill.teacher_targets import TeacherTargets
 from tdrec.export.model_cost import latency_ms, multiply_adds
-from tdrec.models.rating_mlp import HIGH, LOW
+from tdrec.models.rating_mlp import HIGH, LOW, PREDICTION
 from tdrec.studies.keys import key_of
 from tdrec.studies.task import DivergedError, Result, Score, Session, Watch
 from tdrec.tasks.cached import Teachers, model_bytes
 from tdrec.tasks.distilled import Compiled, set_weights, structure
 from tdrec.tasks.ratings.config import RatingConfig
 from tdrec.tasks.ratings.controls import randomly_interpreting
-from tdrec.tasks.ratings.evaluation import BiasModel, is_cold, score
-from tdrec.tasks.ratings.segment import Segment, training_rows
+from tdrec.tasks.ratings.evaluation import METRICS, BiasModel, score
+from tdrec.tasks.ratings.segment import Segment, details_of, training_rows
 from tdrec.tasks.ratings.student import compile_student, train_student
-from tdrec.tasks.ratings.teacher import predict, rating_model, train_teacher
+from tdrec.tasks.ratings.teacher import BY_TIME, predict, rating_model, train_teacher
 from tdrec.tasks.ratings.teacher_key import teacher_file, teacher_rows
 
 Features = dict[str, np.ndarray]
@@ -52,11 +51,12 @@ class _Kept:
 
 
 class RatingSession(Session):
-    """Runs of the genres of one data set, sharing the split and the teachers.
+    """Runs of the segments of one data set, sharing the split and the teachers.
 
     Args:
-        holdout: The rows to train and to evaluate on, of all genres.
+        holdout: The rows to train and to evaluate on, of all segments.
         cache: Where trained teachers are kept.
+        split: How rows are held out. Default: by time.
 
     Raises:
         RuntimeError: If Keras runs on another backend than TensorFlow.
@@ -70,12 +70,13 @@ class RatingSession(Session):
         1.121
     """
 
-    def __init__(self, holdout: Holdout, cache: Path) -> None:
+    def __init__(self, holdout: Holdout[Any], cache: Path, split: Split = BY_TIME) -> None:
         require_tensorflow("These tasks", "distil by tdrec.Distiller, which also trains on JAX")
-        self.holdout = holdout
+        self.holdout, self.split = holdout, split
         self._teachers = Teachers(cache)
         self._kept: _Kept | None = None
         self._overall: dict[str, float] = {}
+        self._encoder: tuple[Any, Any] = (None, None)  # the teacher's latest, by what decides it
 
     def run(
         self,
@@ -90,22 +91,22 @@ class RatingSession(Session):
 
         `watch` is asked each `student.WATCH_EVERY` steps, of those after a ramp-up.
         """
-        genre = task.name
-        segment = self.segment(genre, config)
-        facts: dict[str, Any] = {"details": self._details(genre, segment)}
+        name, config = task.name, self.fitted(task.name, config)
+        segment = self.segment(name, config)
+        facts: dict[str, Any] = {"details": details_of(name, segment, self.holdout.train)}
         score, reason, files = None, "", {}
         try:
             if method == "bias":
                 score, more = self._run_bias(segment)
             elif method == "teacher":
-                score, more = self._run_teacher(genre, config, segment)
+                score, more = self._run_teacher(name, config, segment)
             else:
                 student, score, more = self._run_student(
-                    genre, config, segment, method, int(seed or 0), watch
+                    name, config, segment, method, int(seed or 0), watch
                 )
                 if keep:
                     files = {
-                        ".keras": model_bytes(student),
+                        ".keras": model_bytes(student, self._save_in_own_unit),
                         ".json": segment.encoder.to_json().encode(),
                     }
             facts |= more
@@ -114,62 +115,71 @@ class RatingSession(Session):
         return Result(score, len(segment.train), len(segment.test), reason, facts, files)
 
     def teacher(self, task: Any, config: RatingConfig) -> str | None:
-        name = self.teacher_file(task.name, config)
-        return self._teachers.hash(name, lambda: self.teacher_model(task.name, config))
+        file = self.teacher_file(task.name, config)
+        return self._teachers.hash(file, lambda: self.teacher_model(task.name, config))
 
-    def teacher_model(self, genre: str, config: RatingConfig) -> keras.Model:
-        """The teacher of a genre's students, from the cache, or trained now and put there.
+    def teacher_model(self, name: str, config: RatingConfig) -> keras.Model:
+        """The teacher of a segment's students, from the cache, or trained now and put there.
 
-        There is one for all genres, but where the configuration keeps the genre's rows from it.
+        There is one for all segments, but where the configuration keeps the segment's rows from it.
+        It predicts in the unit of the holdout's rows.
 
         Raises:
             DivergedError: If its training diverged.
         """
-        rows = teacher_rows(self.holdout.train, genre, config)
-        name = self.teacher_file(genre, config)
-        return self._teachers.get(name, lambda: train_teacher(rows, config.teacher))
+        config = self.fitted(name, config)
+        rows = teacher_rows(self.holdout.train, name, config)
+        file = self.teacher_file(name, config)
+        return self._teachers.get(file, lambda: train_teacher(rows, config.teacher, self.split))
 
-    def teacher_file(self, genre: str, config: RatingConfig) -> str:
+    def teacher_file(self, name: str, config: RatingConfig) -> str:
         """The name of its file."""
-        return teacher_file(self.holdout.train, genre, config)
+        return teacher_file(self.holdout.train, name, self.fitted(name, config), self.split)
 
-    def segment(self, genre: str, config: RatingConfig) -> Segment:
-        """The genre's rows, kept until others are asked for."""
-        return self._of_segment(genre, config).segment
+    def segment(self, name: str, config: RatingConfig) -> Segment:
+        """The segment's rows, kept until others are asked for."""
+        return self._of_segment(name, config).segment
 
-    def distiller(self, genre: str, config: RatingConfig, method: str, seed: int) -> Distiller:
+    def fitted(self, name: str, config: RatingConfig) -> RatingConfig:
+        """The configuration with the defaults that follow from how many rows there are."""
+        train = self.holdout.train
+        return config.fitted(train.segment_counts()[name], len(train))
+
+    def distiller(self, name: str, config: RatingConfig, method: str, seed: int) -> Distiller:
         """A distiller as `run` trains it, compiled and not trained.
 
         Args:
-            genre: A genre of the data.
+            name: A segment of the data.
             config: The configuration.
             method: A method's short name.
             seed: Decides the initial weights.
 
         Returns:
             The `Distiller`, which has its teacher even if the method reads none. Its inputs are
-            `{"student": ..., "teacher": ...}`: each model's features of the same rows, as the
-            genre's `segment` has them.
+            `{"student": ..., "teacher": ...}`: each model's features of the same rows, as
+            `segment` has them.
         """
-        fresh = self._new_distiller(genre, config, method, seed)
-        models = {"student": fresh.student_layers[0], "teacher": self.teacher_model(genre, config)}
+        fresh = self._new_distiller(name, config, method, seed)
+        models = {"student": fresh.student_layers[0], "teacher": self.teacher_model(name, config)}
         student, teacher = (
-            split_model(model, low=LOW, high=HIGH, input_map=itemgetter(name))
-            for name, model in models.items()
+            split_model(model, low=LOW, high=HIGH, input_map=itemgetter(who))
+            for who, model in models.items()
         )
         distiller = Distiller(student, teacher, fresh.method)
-        compile_student(distiller, config)
+        compile_student(distiller, config, self.holdout.train.target)
         return distiller
 
-    def _of_segment(self, genre: str, config: RatingConfig) -> _Kept:
-        key = (genre, config.rows, config.teacher.rows)
+    def _of_segment(self, name: str, config: RatingConfig) -> _Kept:
+        read = config.student.features, config.teacher.model.features
+        key = (name, config.rows, config.teacher.rows, *read)
         if self._kept is None or self._kept.key != key:
-            train, test = self.holdout.train.of_genre(genre), self.holdout.test.of_genre(genre)
+            train, test = self.holdout.train.of_segment(name), self.holdout.test.of_segment(name)
             if config.rows < 1:
                 # The first rows of one order, so that fewer rows are among those of more.
                 order = np.random.default_rng(0).permutation(len(train))
                 train = train.take(np.sort(order[: round(config.rows * len(train))]))
-            of_student, of_teacher = FeatureEncoder.fit(train), self._teacher_encoder(genre, config)
+            of_student = FeatureEncoder.fit(train, columns=config.student.features)
+            of_teacher = self._teacher_encoder(name, config)
             segment = Segment(
                 train,
                 test,
@@ -183,82 +193,86 @@ class RatingSession(Session):
             self._kept = _Kept(key, segment)
         return self._kept
 
-    def _details(self, genre: str, segment: Segment) -> dict[str, Any]:
-        counts = self.holdout.train.genre_counts()
-        rank = sorted(counts, key=lambda name: -counts[name]).index(genre) + 1
-        is_paper = "100k" in self.holdout.train.name.lower()  # whose genres the paper ranks
-        return {
-            "cold_share": float(is_cold(segment.test, segment.train).mean()),
-            "density_rank": rank if rank <= 8 and is_paper else None,
-        }
-
-    @cached_property
-    def _encoder(self) -> FeatureEncoder:
-        """The vocabularies of all training rows."""
-        return FeatureEncoder.fit(self.holdout.train)
-
-    def _teacher_encoder(self, genre: str, config: RatingConfig) -> FeatureEncoder:
-        if config.teacher.rows == "all":
-            return self._encoder
-        return FeatureEncoder.fit(teacher_rows(self.holdout.train, genre, config))
+    def _teacher_encoder(self, name: str, config: RatingConfig) -> FeatureEncoder:
+        columns = config.teacher.model.features
+        key = (name if config.teacher.rows != "all" else None, columns)
+        if self._encoder[0] != key:
+            rows = teacher_rows(self.holdout.train, name, config)
+            self._encoder = (key, FeatureEncoder.fit(rows, columns=columns))
+        return self._encoder[1]
 
     def _run_bias(self, segment: Segment) -> tuple[Score, dict[str, Any]]:
         start = time.perf_counter()
         model = BiasModel.fit(segment.train)
         seconds = time.perf_counter() - start
         found = score(model.predict(segment.test), segment.test, segment.train)
-        found = self._beside_all_genres(
+        found = self._beside_all_segments(
             found, "bias", lambda rows: BiasModel.fit(self.holdout.train).predict(rows)
         )
         return found, {"params": model.params, "train_seconds": seconds}
 
     def _run_teacher(
-        self, genre: str, config: RatingConfig, segment: Segment
+        self, name: str, config: RatingConfig, segment: Segment
     ) -> tuple[Score, dict[str, Any]]:
-        teacher, name = self.teacher_model(genre, config), self.teacher_file(genre, config)
+        teacher, file = self.teacher_model(name, config), self.teacher_file(name, config)
         found = score(predict(teacher, segment.teacher_test), segment.test, segment.train)
         if config.teacher.rows == "all":
-            found = self._beside_all_genres(
-                found, name, lambda rows: predict(teacher, self._encoder.encode(rows))
+            found = self._beside_all_segments(
+                found, file, lambda rows: predict(teacher, segment.teacher_encoder.encode(rows))
             )
-        size = (self._teachers.folder / name).stat().st_size
-        cost = self._cost(name, teacher, segment.teacher_test)
+        size = (self._teachers.folder / file).stat().st_size
+        cost = self._cost(file, teacher, segment.teacher_test)
         return found, {**cost, "model_bytes": size}
 
-    def _beside_all_genres(
-        self, found: Score, name: str, predict_rows: Callable[[Ratings], Any]
+    def _beside_all_segments(
+        self, found: Score, key: str, predict_rows: Callable[[Interactions], Any]
     ) -> Score:
-        """A score with the RMSE on all genres' rows, computed once for what `name` is of."""
+        """A score with that on all segments' rows, computed once for what `key` is of."""
         train, test = self.holdout.train, self.holdout.test
-        if name not in self._overall:
-            self._overall[name] = score(predict_rows(test), test, train).value
-        return replace(found, details={**found.details, "rmse_all_genres": self._overall[name]})
+        if key not in self._overall:
+            self._overall[key] = score(predict_rows(test), test, train).value
+        field = f"{METRICS[train.target].name}_all_segments"
+        return replace(found, details={**found.details, field: self._overall[key]})
+
+    def _save_in_own_unit(self, student: keras.Model, path: Path) -> None:
+        """Saves a student that predicts in the target's own unit: a power of two rounds nothing."""
+        unit = self.holdout.train.unit
+        last = student.get_layer(PREDICTION)
+        weights = last.get_weights()
+        last.set_weights([unit * w for w in weights])
+        student.save(path)
+        last.set_weights(weights)
 
     def _run_student(
         self,
-        genre: str,
+        name: str,
         config: RatingConfig,
         segment: Segment,
-        name: str,
+        method: str,
         seed: int,
         watch: Watch | None,
     ) -> tuple[keras.Model, Score, dict[str, Any]]:
-        kept = self._of_segment(genre, config)
-        arguments = config.arguments(name)
+        kept = self._of_segment(name, config)
+        arguments = config.arguments(method)
         built = key_of(
-            *(name, structure(methods.find(name), arguments), asdict(config.student), config.ema),
-            *(self.teacher_file(genre, config), config.random_interpreter),
+            *(
+                method,
+                structure(methods.find(method), arguments),
+                asdict(config.student),
+                config.ema,
+            ),
+            *(self.teacher_file(name, config), config.random_interpreter),
         )
 
         def make() -> Distiller:
-            fresh = self._new_distiller(genre, config, name, seed)
-            compile_student(fresh, config)
+            fresh = self._new_distiller(name, config, method, seed)
+            compile_student(fresh, config, segment.train.target)
             return fresh
 
         distiller = kept.compiled.restarted(built, seed, make)
         distiller.optimizer.learning_rate = config.learning_rate
         set_weights(distiller.method, arguments)
-        rows = self._training_rows(genre, config, distiller.method.teacher_fields)
+        rows = self._training_rows(name, config, distiller.method.teacher_fields)
         began = time.perf_counter()
         curve = train_student(distiller, rows, segment, config, seed, watch)
         seconds = time.perf_counter() - began
@@ -271,11 +285,11 @@ class RatingSession(Session):
             facts |= kept.compiled.costs(built, distiller, rows)
         return student, found, facts
 
-    def _training_rows(self, genre: str, config: RatingConfig, fields: tuple[str, ...]) -> Any:
+    def _training_rows(self, name: str, config: RatingConfig, fields: tuple[str, ...]) -> Any:
         """What a student is trained on, with the teacher's targets: tensors, made once."""
-        kept = self._of_segment(genre, config)
+        kept = self._of_segment(name, config)
         key = (
-            *(tuple(config.id_dropout), fields, self.teacher_file(genre, config)),
+            *(tuple(config.id_dropout), fields, self.teacher_file(name, config)),
             *(config.shuffled_targets, config.unrated),
         )
         if kept.rows[0] != key:
@@ -283,26 +297,26 @@ class RatingSession(Session):
                 kept.segment,
                 config,
                 fields,
-                lambda x, read: kept.targets(self._teacher_split(genre, config), x, read),
+                lambda x, read: kept.targets(self._teacher_split(name, config), x, read),
             )
             kept.rows = (key, keras.tree.map_structure(keras.ops.convert_to_tensor, rows))
         return kept.rows[1]
 
-    def _new_distiller(self, genre: str, config: RatingConfig, name: str, seed: int) -> Distiller:
-        arguments = config.arguments(name)
+    def _new_distiller(self, name: str, config: RatingConfig, method: str, seed: int) -> Distiller:
+        arguments = config.arguments(method)
         # Loading the teacher draws random numbers, so it comes before the seed is set.
-        reads = methods.get(name, **arguments).teacher_fields
-        teacher = self._teacher_split(genre, config) if reads else None
+        reads = methods.get(method, **arguments).teacher_fields
+        teacher = self._teacher_split(name, config) if reads else None
         if teacher and config.random_interpreter:
-            teacher = randomly_interpreting(self.teacher_model(genre, config), teacher)
-        segment = self.segment(genre, config)
+            teacher = randomly_interpreting(self.teacher_model(name, config), teacher)
+        segment = self.segment(name, config)
         keras.utils.set_random_seed(seed)
         student = rating_model(config.student, segment.encoder, segment.train, "student")
-        method = methods.get(name, **arguments)
-        return Distiller(split_model(student, low=LOW, high=HIGH), teacher, method)
+        learned = methods.get(method, **arguments)
+        return Distiller(split_model(student, low=LOW, high=HIGH), teacher, learned)
 
-    def _teacher_split(self, genre: str, config: RatingConfig) -> ModelSplit:
-        return split_model(self.teacher_model(genre, config), low=LOW, high=HIGH)
+    def _teacher_split(self, name: str, config: RatingConfig) -> ModelSplit:
+        return split_model(self.teacher_model(name, config), low=LOW, high=HIGH)
 
     def _cost(self, key: str, model: keras.Model, features: Features) -> dict[str, Any]:
         """Parameters, multiplications and latency, measured once for what `key` is of."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from tdrec.data.interactions import Target
 from tdrec.distill.callbacks import RampUp
 from tdrec.distill.distiller import Distiller
 from tdrec.distill.teacher_targets import batches
@@ -18,21 +19,21 @@ from tdrec.tasks.distilled import fit
 from tdrec.tasks.ratings.config import RatingConfig
 from tdrec.tasks.ratings.evaluation import score
 from tdrec.tasks.ratings.segment import Segment
-from tdrec.tasks.ratings.teacher import adam, predict
+from tdrec.tasks.ratings.teacher import adam, constant_loss, loss_of, metric_of, predict
 
 WATCH_EVERY = 2 * LOG_EVERY
 """Steps between two looks at a student that is watched."""
 
 
-def compile_student(distiller: Distiller, config: RatingConfig) -> None:
-    """Compiles a distiller as all students are.
+def compile_student(distiller: Distiller, config: RatingConfig, target: Target) -> None:
+    """Compiles a distiller as all students of a target are.
 
     By XLA, if no units are dropped: its random numbers take longer than a step on a CPU.
     """
     distiller.compile(
         adam(config.learning_rate, config.ema),
-        loss="mse",
-        metrics=[keras.metrics.RootMeanSquaredError(name="rmse")],
+        loss=loss_of(target),
+        metrics=[metric_of(target)],
         jit_compile=not config.student.dropout,
         steps_per_execution=LOG_EVERY,
     )
@@ -40,7 +41,7 @@ def compile_student(distiller: Distiller, config: RatingConfig) -> None:
 
 def train_student(
     distiller: Distiller,
-    rows: tuple[Any, Any],
+    rows: tuple[Any, ...],
     segment: Segment,
     config: RatingConfig,
     seed: int,
@@ -50,14 +51,14 @@ def train_student(
 
     Args:
         distiller: The distiller.
-        rows: Inputs and targets, in all variants of id dropout, as of `training_rows`.
-        segment: The genre's rows.
+        rows: Inputs, targets and maybe weights, as of `training_rows`.
+        segment: Its rows.
         config: Steps, ramp-up, batch size and rates of id dropout.
         seed: Decides the order of the rows and the dropped ids.
         watch: As of `Session.run`.
 
     Returns:
-        The learning curve: a point for each `LOG_EVERY` steps, with the losses and the RMSE on
+        The learning curve: a point for each `LOG_EVERY` steps, with the losses and the metric on
         training rows.
     """
     # The order of rows depends on the global seed too, which another run may have left.
@@ -78,7 +79,7 @@ def train_student(
         distiller,
         data.repeat(),
         sum(ramp_up) + config.steps,
-        float(segment.train.values.var()),
+        constant_loss(segment.train),
         callbacks,
     )
 

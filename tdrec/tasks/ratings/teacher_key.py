@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from tdrec.data import Ratings
+from tdrec.data import Interactions, Split
 from tdrec.studies.keys import code_version, key_of
 from tdrec.tasks.ratings.config import RatingConfig
 
@@ -13,21 +13,22 @@ _CODE = (
 """What makes a teacher."""
 
 
-def teacher_rows(train: Ratings, genre: str, config: RatingConfig) -> Ratings:
-    """What the teacher of a genre's students is trained on.
+def teacher_rows(train: Interactions, segment: str, config: RatingConfig) -> Interactions:
+    """What the teacher of a segment's students is trained on.
 
     Args:
-        train: The training rows of all genres.
-        genre: The students'.
-        config: Says whether the teacher sees the genre.
+        train: The training rows of all segments.
+        segment: The students'.
+        config: Says whether the teacher sees the segment.
     """
     if config.teacher.rows == "all":
         return train
-    column = train.movies.genre_names.index(genre)
-    return train.take(~train.movies.genres[train.movie_rows, column])
+    return train.take(~train.in_segment(segment))
 
 
-def teacher_file(train: Ratings, genre: str, config: RatingConfig) -> str:
+def teacher_file(train: Interactions, segment: str, config: RatingConfig, split: Split) -> str:
     """The name of the teacher's file: a hash of its rows, its configuration and the code."""
-    rows = teacher_rows(train, genre, config).fingerprint
-    return f"teacher-{key_of(rows, asdict(config.teacher), code_version(*_CODE))}.keras"
+    rows = teacher_rows(train, segment, config).fingerprint
+    by = split.text if split != Split() else None
+    made_of = (rows, by, asdict(config.teacher), code_version(*_CODE))
+    return f"teacher-{key_of(*made_of)}.keras"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 
 from tdrec.data import movielens_tfds
 from tdrec.data.movielens_files import ACCEPTED, load_files
@@ -131,4 +130,4 @@ def _load_auto() -> Ratings:
             reason = str(error)
     simulated = simulate()
     why = f"MovieLens was not loaded: {reason}."
-    return replace(simulated, warnings=(*simulated.warnings, why))
+    return simulated.changed(warnings=(*simulated.warnings, why))
