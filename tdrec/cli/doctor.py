@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tdrec.cli.main import at_the_door
-from tdrec.cli.options import Options, UsageError, read_options
+from tdrec.cli.options import Options, UsageError, help_text, read_options
 from tdrec.cli.plans import Request
 from tdrec.cli.prognosis import check_gain, check_gap
 from tdrec.report.forecast import forecast
@@ -35,7 +35,7 @@ def main(argv: Sequence[str], about: str) -> int:
     Returns:
         The exit status: 0, 1 where a check failed, 2 for a wrong value, 130 after Ctrl-C.
     """
-    return at_the_door("doctor", argv, about, lambda: _diagnose(argv))
+    return at_the_door(help_text("doctor", about), argv, lambda: _diagnose(argv))
 
 
 def _diagnose(argv: Sequence[str]) -> int:

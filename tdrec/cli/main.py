@@ -33,23 +33,22 @@ def main(door: Door, argv: Sequence[str], about: str) -> int:
         The exit status: 0, 1 if jobs failed, 2 for a wrong value, 128 and a signal's number after
         that signal, such as 130 after Ctrl-C.
     """
-    return at_the_door(door, argv, about, lambda: _run(read_options(door, argv)))
+    return at_the_door(help_text(door, about), argv, lambda: _run(read_options(door, argv)))
 
 
-def at_the_door(door: Door, argv: Sequence[str], about: str, do: Callable[[], int]) -> int:
+def at_the_door(help_page: str, argv: Sequence[str], do: Callable[[], int]) -> int:
     """Does what a command does, or says what is wrong with it.
 
     Args:
-        door: Which command.
+        help_page: What is printed where help is asked for.
         argv: The command line, program name first.
-        about: What the help begins with.
         do: Gives the exit status.
 
     Returns:
         As `main`.
     """
     if {"-h", "--help", "-help"} & set(argv[1:]):
-        print(help_text(door, about))
+        print(help_page)
         return 0
     try:
         with signals_interrupt():
