@@ -7,6 +7,7 @@ from tdrec.data.holdout import Holdout, Split, split_by_time
 from tdrec.data.interactions import Interactions, Items
 from tdrec.data.ratings import Movies, Ratings
 from tdrec.data.simulated import simulate
+from tdrec.data.simulated_tables import simulate_table
 from tdrec.data.sources import check_source, load, resolve_source
 from tdrec.data.table_source import TableSource
 from tdrec.data.tables import read_table
@@ -33,6 +34,7 @@ __all__ = [
     "read_table",
     "resolve_source",
     "simulate",
+    "simulate_table",
     "split_by_time",
     "unrated_pairs",
 ]
