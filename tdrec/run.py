@@ -1,8 +1,10 @@
-"""Distils students for genres of MovieLens, or for image tasks, and reports their quality.
+"""Distils students for segments of rows, or for image tasks, and reports their quality.
 
 Example:
 
     python -m tdrec.run --genre=Drama --method=td --data=ml-100k.zip
+    python -m tdrec.run --segment=NL --method=ld --data=clicks.parquet --target=binary \\
+        --columns=user=member,item=offer,target=clicked --segment_column=country
     python -m tdrec.run --task=cifar10 --method=td --preset=tiny
 """
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from tdrec.cli.options import AUTO, UsageError, names_in
 from tdrec.data import Holdout, Interactions
-from tdrec.data.nearest import nearest
+from tdrec.data.nearest import meant
 from tdrec.studies.config import changed
 
 KNOWN_GENRES = (
@@ -123,7 +123,7 @@ def _check_among(names: Sequence[str], known: Sequence[str], noun: str) -> None:
         if name not in known:
             raise UsageError(
                 f"--{noun} must name {_listed(known)}, 'top8' or 'all'. Received: {name!r}. "
-                f"{nearest(name, known)}"
+                f"{meant(name, known)}"
             )
 
 

@@ -244,13 +244,15 @@ class Interactions:
                 "Rows are selected by a 1-D array of integers or a bool mask. "
                 f"Received: {chosen.dtype} of shape {chosen.shape}."
             )
-        arrays = ("user_ids", "item_ids", "values", "timestamps", "weights")
-        present = {name: getattr(self, name) for name in arrays}
-        return self.changed(
-            **{name: x[chosen] for name, x in present.items() if x is not None},
-            columns={name: column.take(chosen) for name, column in self.columns.items()},
-            parts=None if self.parts is None else self.parts.take(chosen),
-        )
+        other = copy.copy(self)
+        other.__dict__.pop("fingerprint", None)
+        # Rows of what was checked need no check, which would look all items up once more.
+        for name in ("user_ids", "item_ids", "values", "timestamps", "weights", "item_rows"):
+            if (array := getattr(self, name)) is not None:
+                other.__dict__[name] = sealed(array[chosen])
+        other.__dict__["columns"] = {name: c.take(chosen) for name, c in self.columns.items()}
+        other.__dict__["parts"] = None if self.parts is None else self.parts.take(chosen)
+        return other
 
     def of_rows(self, column: str) -> Column:
         """A column of the rows, or of the item of each row."""

@@ -6,11 +6,18 @@ import difflib
 from collections.abc import Sequence
 
 
-def nearest(name: str, names: Sequence[str]) -> str:
-    """ "Did you mean ...?", or what there is to choose from."""
+def meant(name: str, names: Sequence[str]) -> str:
+    """ "Did you mean ...?"; "" where nothing is like it."""
     close = difflib.get_close_matches(name.lower(), [each.lower() for each in names], 1, 0.5)
     if close:
         found = next(each for each in names if each.lower() == close[0])
         return f"Did you mean {found!r}?"
+    return ""
+
+
+def nearest(name: str, names: Sequence[str]) -> str:
+    """ "Did you mean ...?", or what there is to choose from."""
+    if hint := meant(name, names):
+        return hint
     shown = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
     return f"Choose from: {shown}."

@@ -8,6 +8,7 @@ from tdrec.data import movielens_tfds
 from tdrec.data.movielens_files import ACCEPTED, load_files
 from tdrec.data.ratings import DataError, Ratings
 from tdrec.data.simulated import simulate
+from tdrec.data.table_files import is_table
 from tdrec.runtime.files import user_path
 
 VARIABLE = "TDREC_DATA"
@@ -58,8 +59,8 @@ def check_source(source: str) -> None:
         source: As for `load`.
 
     Raises:
-        DataError: If a path is missing, a TFDS configuration is unknown, or TFDS is asked for and
-            not installed.
+        DataError: If a path is missing or a table of one's own, a TFDS configuration is unknown, or
+            TFDS is asked for and not installed.
     """
     source = resolve_source(source)
     if source in ("auto", "simulated"):
@@ -70,6 +71,12 @@ def check_source(source: str) -> None:
         raise DataError(
             f"The data must exist. Received: {source!r}, which is no path on this machine. "
             f"Give {ACCEPTED}, or one of the words auto, tfds, simulated."
+        )
+    elif is_table(user_path(source)):
+        raise DataError(
+            f"The columns of a table of your own must be named. Received: {source!r} without. "
+            "Write --columns=user=NAME,item=NAME,target=NAME --segment_column=NAME, or see what "
+            f"is in it: python -m tdrec.describe {source}"
         )
 
 

@@ -127,6 +127,11 @@ class TableFiles:
         return self._text(file).read(columns, header, has_header)
 
 
+def is_table(path: Path) -> bool:
+    """Whether a file is one of a table of one's own, by its name."""
+    return path.is_file() and path.name.lower().removesuffix(".gz").endswith((*TEXT, *PARQUET))
+
+
 def _below(folder: Path, file: Path) -> tuple[str, ...]:
     return file.relative_to(folder).parts
 
