@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from tdrec.tasks import genre_report
+from tdrec.tasks.ratings.config import STEPS
 from tdrec.tasks.segment import SegmentTask
 
 
@@ -23,6 +24,8 @@ class GenreTask(SegmentTask):
     """
 
     kind: ClassVar[str] = "genre"
+    least_steps: ClassVar[int] = STEPS
+    """However few rows a genre has: published figures are of students so trained."""
 
     parts = staticmethod(genre_report.parts)
     summary_parts = staticmethod(genre_report.summary_parts)

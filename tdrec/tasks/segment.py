@@ -43,6 +43,7 @@ class SegmentTask(Task):
     split: Split | None = None
 
     kind: ClassVar[str] = "segment"
+    least_steps: ClassVar[int] = 0
     references: ClassVar[tuple[str, ...]] = ("bias", "teacher")
     presets: ClassVar[Mapping[str, RatingConfig]] = PRESETS
 
@@ -76,7 +77,7 @@ class SegmentTask(Task):
 
     def fitted(self, config: RatingConfig) -> RatingConfig:
         train = self.holdout().train
-        return config.fitted(train.segment_counts()[self.name], len(train))
+        return config.fitted(train.segment_counts()[self.name], len(train), self.least_steps)
 
     def teacher_file(self, config: RatingConfig) -> str:
         from tdrec.tasks.ratings.teacher_key import teacher_file

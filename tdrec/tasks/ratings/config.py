@@ -11,11 +11,17 @@ from tdrec.studies.config import LOG_EVERY, Config, Range, changed
 BY_ROWS = 0
 """A number that follows from how many rows there are."""
 
-STEPS, TEACHER_BATCH = 240, 256
-"""The least steps of a student, and the least rows of a teacher's step."""
+STEPS = 240
+"""Of a student, from 8 epochs of few rows to one of 60,000; of more rows one epoch."""
 
-ROWS_OF_BATCH = 200_000
-"""Training rows beyond which a teacher's batches grow, to twice at twice as many."""
+EPOCHS_OF_FEW = 8
+"""Of a student of so few rows that `STEPS` were more."""
+
+TEACHER_BATCH, ROWS_OF_BATCH = 256, 200_000
+"""Rows of a teacher's step, and the training rows beyond which they grow, twice at twice as many."""
+
+TEACHER_EPOCHS, ROWS_OF_EPOCHS, MOST_EPOCHS = 8, 100_000, 24
+"""The most epochs of a teacher, and the training rows beyond which they grow like these, so far."""
 
 ID_DROPOUT = {"user": 0.3, "item": 0.05}
 """Rates of the preset `strong`."""
@@ -80,7 +86,8 @@ class TeacherConfig:
         batch_size: Rows of a step. Default `BY_ROWS`: 256, and more of more than 200,000 rows.
         learning_rate: Adam's; constant.
         ema: Momentum of the moving average of the weights, which is what it ends with.
-        epochs: At most; the number is chosen on a validation slice of the training rows.
+        epochs: At most; the number is chosen on a validation slice of the training rows. Default
+            `BY_ROWS`: 8, and of more than 100,000 rows more, up to 24.
         bias_weight: Weight, beside the ratings' 1, of what a bias model predicts.
         members: How many models it is the mean of.
         seed: The one teacher is shared by all students.
@@ -96,7 +103,7 @@ class TeacherConfig:
     batch_size: int = BY_ROWS
     learning_rate: float = 1e-3
     ema: float = 0.98
-    epochs: int = 8
+    epochs: int = BY_ROWS
     bias_weight: float = 2.0
     members: int = 1
     seed: int = 0
@@ -112,8 +119,8 @@ class RatingConfig(Config):
     The defaults were chosen on validation slices of the training rows, never on evaluation rows.
 
     Attributes:
-        steps: Of a student. Default `BY_ROWS`: 240, which is an epoch of 60,000 rows, and an epoch
-            of more.
+        steps: Of a student. Default `BY_ROWS`: 240, which is an epoch of 60,000 rows; an epoch of
+            more rows, and 8 epochs of so few that 240 were more.
         student: The student's sizes; the defaults are a quarter of the teacher's.
         teacher: The teacher.
         rows: Share of a segment's training rows that a student is trained on, drawn at random.
@@ -156,18 +163,29 @@ class RatingConfig(Config):
             )
         _check_least(self, {"unrated": 0})
 
-    def fitted(self, rows: int, all_rows: int) -> "RatingConfig":
+    def fitted(self, rows: int, all_rows: int, least_steps: int = 0) -> "RatingConfig":
         """The configuration with the numbers that follow from the rows.
+
+        They were chosen on earlier rows: `experiments/README.md` has the figures.
 
         Args:
             rows: Training rows of the segment.
             all_rows: Of all segments.
+            least_steps: Of a student, however few rows there are. Default 0.
         """
-        epoch = math.ceil(self.rows * rows / self.batch_size / LOG_EVERY) * LOG_EVERY
+        batches = self.rows * rows / self.batch_size
+        epoch, few = (
+            math.ceil(epochs * batches / LOG_EVERY) * LOG_EVERY for epochs in (1, EPOCHS_OF_FEW)
+        )
+        steps = max(epoch, min(STEPS, few), least_steps)
         doublings = max(0, math.ceil(math.log2(max(all_rows, 1) / ROWS_OF_BATCH)))
-        of_teacher = self.teacher.batch_size or TEACHER_BATCH * 2**doublings
-        teacher = replace(self.teacher, batch_size=of_teacher)
-        return replace(self, steps=self.steps or max(STEPS, epoch), teacher=teacher)
+        epochs = round(TEACHER_EPOCHS * max(1.0, all_rows / ROWS_OF_EPOCHS))
+        teacher = replace(
+            self.teacher,
+            batch_size=self.teacher.batch_size or TEACHER_BATCH * 2**doublings,
+            epochs=self.teacher.epochs or min(epochs, MOST_EPOCHS),
+        )
+        return replace(self, steps=self.steps or steps, teacher=teacher)
 
     def defaults(self, method: str) -> dict[str, Any]:
         return dict(METHOD_DEFAULTS.get(method, {}))

@@ -91,7 +91,7 @@ class RatingSession(Session):
 
         `watch` is asked each `student.WATCH_EVERY` steps, of those after a ramp-up.
         """
-        name, config = task.name, self.fitted(task.name, config)
+        name, config = task.name, task.fitted(config)
         segment = self.segment(name, config)
         facts: dict[str, Any] = {"details": details_of(name, segment, self.holdout.train)}
         score, reason, files = None, "", {}
@@ -141,7 +141,7 @@ class RatingSession(Session):
         return self._of_segment(name, config).segment
 
     def fitted(self, name: str, config: RatingConfig) -> RatingConfig:
-        """The configuration with the defaults that follow from how many rows there are."""
+        """The configuration with those of the teacher's numbers that follow from the rows."""
         train = self.holdout.train
         return config.fitted(train.segment_counts()[name], len(train))
 

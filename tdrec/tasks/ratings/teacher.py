@@ -15,8 +15,11 @@ from tdrec.models.id_dropout import id_variants, variant_shares
 from tdrec.models.rating_mlp import Category, Flags, Ids, Kind, Number, Words, rating_mlp
 from tdrec.studies.config import LOG_EVERY, VALIDATION_FRACTION
 from tdrec.tasks.distilled import check_training, restart
-from tdrec.tasks.ratings.config import ModelConfig, TeacherConfig
+from tdrec.tasks.ratings.config import TEACHER_EPOCHS, ModelConfig, TeacherConfig
 from tdrec.tasks.ratings.evaluation import METRICS, SURE, BiasModel
+
+PATIENCE = 3
+"""Epochs beyond the usual number that may pass without a better one."""
 
 BY_TIME = Split()
 """The rows to validate on are the latest."""
@@ -153,6 +156,7 @@ def predict(model: keras.Model, features: dict[str, np.ndarray]) -> np.ndarray:
 
 def _best_epochs(train: Interactions, config: TeacherConfig, split: Split) -> int:
     earlier = split.validation(train, VALIDATION_FRACTION)
+    monitor = f"val_{METRICS[train.target].name}"
     trainer = _Trainer(earlier.train, config)
     history = trainer.fit(
         trainer.targets,
@@ -161,9 +165,14 @@ def _best_epochs(train: Interactions, config: TeacherConfig, split: Split) -> in
         validation_data=batches(
             (trainer.encoder.encode(earlier.test), targets_of(earlier.test)), 4096
         ),
-        callbacks=[keras.callbacks.SwapEMAWeights()],  # what is validated is what will be used
+        callbacks=[
+            keras.callbacks.SwapEMAWeights(),  # what is validated is what will be used
+            keras.callbacks.EarlyStopping(
+                monitor, mode="min", patience=PATIENCE, start_from_epoch=TEACHER_EPOCHS
+            ),
+        ],
     )
-    return int(np.argmin(history[f"val_{METRICS[train.target].name}"])) + 1
+    return int(np.argmin(history[monitor])) + 1
 
 
 def _with_bias(train: Interactions, config: TeacherConfig) -> np.ndarray:
