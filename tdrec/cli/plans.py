@@ -31,6 +31,9 @@ TITLES = {
 }
 """What the report of a command line is headed with, by the kind of its tasks."""
 
+_OF_ROWS = ("segment", "table", "split", "features")
+"""Options that only tasks of rows have a use for."""
+
 
 class Request:
     """What options come to, with the data looked at.
@@ -124,9 +127,7 @@ class Request:
 
     def _of_own(self, tasks: Sequence[Task]) -> None:
         """Tasks that a study's file defines."""
-        _refuse(
-            self.options, "These tasks", "segment", "table", "split", "checkpoint", "validation"
-        )
+        _refuse(self.options, "These tasks", *_OF_ROWS, "checkpoint", "validation")
         self.tasks = tasks
         self._take_presets(tasks[0].presets, list(tasks[0].presets)[:1])
 
@@ -168,7 +169,7 @@ class Request:
 
     def _of_images(self, names: Sequence[str]) -> None:
         options = self.options
-        _refuse(options, "Images", "segment")
+        _refuse(options, "Images", *_OF_ROWS)
         if self.chooses:
             raise UsageError(f"--task has no --method={AUTO}: name methods, or 'all'.")
         if options.trials and options.study is None:
@@ -279,6 +280,8 @@ def _refuse(options: Options, what: str, *names: str) -> None:
     """Refuses what a study's tasks have no use for, and which tasks these are no flag says."""
     if given := [name for name in names if getattr(options, name)]:
         names_of = {"checkpoint": "teacher", "table": "columns"}
+        names_of["segment"] = "genre" if "--genre" in options.command else "segment"
+        names_of["features"] = " and no --".join(f"{who}_features" for who in options.features)
         flags = " and no --".join(names_of.get(name, name) for name in given)
         raise UsageError(f"{what} have no --{flags}. Leave it out.")
 
