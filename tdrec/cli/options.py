@@ -107,7 +107,7 @@ def read_options(door: Door, argv: Sequence[str]) -> Options:
     unfit = OF_ROWS if tasks else OF_IMAGES
     wrong = [name for name, value in found.items() if value not in (None, False) and name in unfit]
     if door == "run" and wrong:
-        other = "Images have" if tasks else "Genres have"
+        other = "Images have" if tasks else "Segments have"
         hint = " beside --task." if tasks else ": name image tasks by --task."
         raise UsageError(f"{other} no --{' and no --'.join(wrong)}{hint}")
     for name in tasks:
@@ -131,11 +131,16 @@ def read_options(door: Door, argv: Sequence[str]) -> Options:
     workers = found["workers"] or ((os.cpu_count() or 1) if study else 1)
     is_lone = door != "study" and found["workers"] is None
     name = Path(study).stem if study else ""
+    try:
+        table = read_table_flags(given)
+        split = Split.parse(found["split"]) if found["split"] else None
+    except ValueError as error:
+        raise UsageError(str(error)) from error
     return Options(
         study=study,
         segment=found["segment"] or found["genre"],
-        table=read_table_flags(given),
-        split=Split.parse(found["split"]) if found["split"] else None,
+        table=table,
+        split=split,
         tasks=tasks,
         methods=_methods(found["method"]),
         presets=presets,

@@ -13,7 +13,7 @@ from tdrec.cli.segments import (
     find_segments,
     with_features,
 )
-from tdrec.data import Interactions, check_source, load, resolve_source
+from tdrec.data import check_source, load, resolve_source
 from tdrec.studies.arm import METHODS, Arm
 from tdrec.studies.config import Config
 from tdrec.studies.plan import Plan, Study, arms_of, find, make_plan
@@ -30,6 +30,9 @@ TITLES = {
     "task": "Students of image tasks: what distillation gave",
 }
 """What the report of a command line is headed with, by the kind of its tasks."""
+
+_OF_ROWS = ("segment", "table", "split", "features")
+"""Options that only tasks of rows have a use for."""
 
 
 class Request:
@@ -124,9 +127,7 @@ class Request:
 
     def _of_own(self, tasks: Sequence[Task]) -> None:
         """Tasks that a study's file defines."""
-        _refuse(
-            self.options, "These tasks", "segment", "table", "split", "checkpoint", "validation"
-        )
+        _refuse(self.options, "These tasks", *_OF_ROWS, "checkpoint", "validation")
         self.tasks = tasks
         self._take_presets(tasks[0].presets, list(tasks[0].presets)[:1])
 
@@ -156,7 +157,7 @@ class Request:
         self.tasks = [kind(name, source, options.validation, options.split) for name in segments]
         if self.chooses or options.validation:
             check_validation_rows(segments, holdout_of(source, rule, True))
-        self.tuned = self._tuned_values(rows)
+        self.tuned = self._tuned_values(self.tasks[0].data().sha256)
 
     def _movielens(self, data: str) -> str:
         """Where MovieLens is, or what stands for it."""
@@ -168,7 +169,7 @@ class Request:
 
     def _of_images(self, names: Sequence[str]) -> None:
         options = self.options
-        _refuse(options, "Images", "segment")
+        _refuse(options, "Images", *_OF_ROWS)
         if self.chooses:
             raise UsageError(f"--task has no --method={AUTO}: name methods, or 'all'.")
         if options.trials and options.study is None:
@@ -193,7 +194,7 @@ class Request:
             presets = {name: _widened(preset) for name, preset in presets.items()}
         self.presets = presets
 
-    def _tuned_values(self, rows: Interactions) -> TunedValues | None:
+    def _tuned_values(self, sha256: str) -> TunedValues | None:
         """The tuned values to use; None where there are none for these data and these flags."""
         options, path = self.options, self.options.tuned
         unwanted = options.study or options.validation or path == "none"
@@ -209,14 +210,15 @@ class Request:
                 f"Received: --{' and --'.join(others)} beside it. Leave one of them out."
             )
         (preset,) = self.presets
-        if tuned.data == rows.fingerprint and preset in tuned.tuned:
+        if tuned.data == sha256 and preset in tuned.tuned:
             return tuned
         if path is None:
             return None
         raise UsageError(
-            "--tuned must name values that were chosen on the same data and in the same regime. "
+            "--tuned must name values that were chosen on the same data, held out in the same way, "
+            "and in the same regime. "
             f"Received: {path}, of {', '.join(tuned.tuned) or 'no regime'} and data "
-            f"{tuned.data[:12]}, for {preset} and {rows.fingerprint[:12]}. Write --tuned=none."
+            f"{tuned.data[:12]}, for {preset} and {sha256[:12]}. Write --tuned=none."
         )
 
     def _values(self) -> dict[tuple[str, str, str], Mapping[str, float]]:
@@ -279,6 +281,8 @@ def _refuse(options: Options, what: str, *names: str) -> None:
     """Refuses what a study's tasks have no use for, and which tasks these are no flag says."""
     if given := [name for name in names if getattr(options, name)]:
         names_of = {"checkpoint": "teacher", "table": "columns"}
+        names_of["segment"] = "genre" if "--genre" in options.command else "segment"
+        names_of["features"] = " and no --".join(f"{who}_features" for who in options.features)
         flags = " and no --".join(names_of.get(name, name) for name in given)
         raise UsageError(f"{what} have no --{flags}. Leave it out.")
 

@@ -5,7 +5,7 @@ It takes whatever else is known of a row as well.
 Source: "Talking Models", arXiv 2310.03188, appendix 6.2.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,8 +16,13 @@ from keras import ops
 LOW, HIGH = "low", "high"
 """Names of the two relu layers, where the model is cut."""
 
-PREDICTION = "prediction"
-"""Name of the last layer."""
+FEATURES, PREDICTION = "features", "prediction"
+"""Names of the layer that joins what is known, and of the last one."""
+
+_OPERATIONS = (
+    *("greater", "cast", "expand_dims", "multiply", "sum", "sum_1", "maximum", "true_divide"),
+)
+"""What Keras calls what is done with words."""
 
 
 @dataclass(frozen=True)
@@ -103,12 +108,13 @@ def rating_mlp(
     Source:
         Appendix 6.2 of the paper; the width of a category: fast.ai, `fastai.tabular`.
     """
-    tensors = {each: _input(each, kind) for each, kind in inputs.items()}
+    names = _layer_names(inputs)
+    tensors = {each: _input(names[each], kind) for each, kind in inputs.items()}
     features = [
-        _embedded(tensors[each], kind, _layer_name(each), id_dim, text_dim)
+        _embedded(tensors[each], kind, names[each], id_dim, text_dim)
         for each, kind in inputs.items()
     ]
-    x = keras.layers.Concatenate(name="features")(features)
+    x = keras.layers.Concatenate(name=FEATURES)(features)
     for layer_name, width in zip((LOW, HIGH), units, strict=True):
         if dropout:
             x = keras.layers.Dropout(dropout, name=f"{layer_name}_dropout")(x)
@@ -124,15 +130,24 @@ def rating_mlp(
     return keras.Model(tensors, last(x), name=name)
 
 
-def _layer_name(name: str) -> str:
-    return name.replace("/", "_")
+def _layer_names(inputs: Iterable[str]) -> dict[str, str]:
+    """What the layers of each input are called: as it, unless Keras or another layer forbids it."""
+    taken = {FEATURES, LOW, HIGH, PREDICTION, f"{LOW}_dropout", f"{HIGH}_dropout", *_OPERATIONS}
+    found = {}
+    for each in inputs:
+        name = each.replace("/", "_")
+        while taken & (own := {name, f"{name}_embedding", f"{name}_number"}):
+            name += "_"
+        taken |= own
+        found[each] = name
+    return found
 
 
 def _input(name: str, kind: Kind) -> Any:
     shape = (kind.length,) if isinstance(kind, Words) else ()
     shape = (kind.size,) if isinstance(kind, Flags) else shape
     dtype = "float32" if isinstance(kind, Flags | Number) else "int32"
-    return keras.Input(shape, dtype=dtype, name=_layer_name(name))
+    return keras.Input(shape, dtype=dtype, name=name)
 
 
 def _embedded(x: Any, kind: Kind, name: str, id_dim: int, text_dim: int) -> Any:

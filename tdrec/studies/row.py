@@ -23,7 +23,8 @@ class Data:
     """What a row says of its data.
 
     Attributes:
-        name, sha256: Of the whole data set.
+        name, sha256: Of the whole data set, and of the way in which rows are held out, unless it
+            is the usual one.
         n_train, n_test: Rows of the whole data set, of all tasks.
         simulated: Whether the data are generated, so that figures say nothing of real data.
         warnings: What a reader must know of them.

@@ -4,11 +4,14 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tdrec.cli.options import GROUPS, Options, UsageError, help_text, read_options
+from tdrec.cli.flags import GROUPS, OF_TABLES
+from tdrec.cli.options import Options, UsageError, help_text, read_options
+from tdrec.data import Split, TableSource
 from tdrec.studies.arm import METHODS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,11 +34,12 @@ def test_the_options_are_frozen_and_say_what_was_typed():
     options = read("run", "--genre=Film-Noir", "--out=a folder")
     assert options.command == "python -m tdrec.run --genre=Film-Noir '--out=a folder'"
     with pytest.raises(AttributeError):
-        options.genre = "War"
+        options.segment = "War"
 
 
 GIVEN = {
-    "genre": ("run", "War,Drama", {"genre": "War,Drama"}),
+    "segment": ("doctor", "NL", {"segment": "NL"}),
+    "genre": ("run", "War,Drama", {"segment": "War,Drama"}),
     "method": ("run", "ld, td", {"methods": ("ld", "td")}),
     "seeds": ("study", "4", {"seeds": 4}),
     "trials": ("run", "3", {"trials": 3}),
@@ -61,18 +65,40 @@ GIVEN = {
     "preset": ("study", "small", {"presets": ("small",)}),
     "teacher": ("study", str(ROOT), {"checkpoint": str(ROOT)}),
     "validation": ("study", "true", {"validation": True}),
+    "split": ("doctor", "random:0.8:7", {"split": Split("random", 0.8, seed=7)}),
+    "student_features": ("run", "price", {"features": {"student": ("price",)}}),
+    "teacher_features": ("study", "price, name", {"features": {"teacher": ("price", "name")}}),
+    "columns": (
+        *("run", "user=m,item=o,target=y,time=w,weight=h"),
+        {"user": "m", "item": "o", "target": "y", "time": "w", "weight": "h"},
+    ),
+    "items": ("study", "c.csv", {"items": "c.csv"}),
+    "item_columns": ("doctor", "item=offer", {"item_id": "offer"}),
+    "segment_column": ("run", "country", {"segment": "country"}),
+    "segment_separator": ("run", ", ", {"segment_separator": ", "}),
+    "features": ("run", "a, b:text", {"features": (("a", None), ("b", "text"))}),
+    "target": ("doctor", "binary", {"kind": "binary"}),
+    "target_range": ("run", "1,5", {"scale": (1.0, 5.0)}),
+    "separator": ("run", ";", {"separator": ";"}),
+    "encoding": ("study", "latin-1", {"encoding": "latin-1"}),
 }
-"""A command that has the flag, a value, and what it comes to."""
+"""A command that has the flag, a value, and what of the options, or of the table, it comes to."""
 
 
 FLAGS = [flag for group in GROUPS.values() for flag in group]
 
 
 @pytest.mark.parametrize("name", [flag.name for flag in FLAGS])
-def test_every_flag_is_read(name):
+def test_every_flag_is_read(name, tmp_path):
     door, value, expected = GIVEN[name]
-    study = ["table3"] if door == "study" else []
-    plain, options = read(door, *study), read(door, *study, f"--{name}={value}")
+    others = ["table3"] if door == "study" else []
+    if name in OF_TABLES:
+        source = TableSource("a.csv", "u", "i", "t", "s", items="b.csv")
+        (tmp_path / "own.toml").write_text(source.to_toml())
+        others.append(f"--data={tmp_path / 'own.toml'}")
+    plain, options = read(door, *others), read(door, *others, f"--{name}={value}")
+    if plain.table:
+        expected = {"table": replace(plain.table, **expected)}
     for field, each in expected.items():
         assert getattr(options, field) == each != getattr(plain, field), field
     others = set(vars(plain)) - set(expected) - {"command", "arguments"}
@@ -126,6 +152,7 @@ def test_flags_of_methods_become_their_arguments():
     }
 
 
+TABLE = ["--data=a.csv", "--columns=user=u,item=i,target=t", "--segment_column=s"]
 WRONG = [
     ("run", ["--method=tdd"], "--method must name .*Received: 'tdd'"),
     ("run", ["--method="], "--method must have a value. Received: ''"),
@@ -152,9 +179,23 @@ WRONG = [
     ("run", ["--task=cifar10", "--regime=paper", "--trials=2"], "no --trials and no --regime"),
     ("run", ["--task=cifar10", "--embeddings=full"], "Images have no --embeddings"),
     ("run", ["--task=cifar10", "--tuned=none"], "Images have no --tuned"),
-    ("run", ["--preset=tiny"], "Genres have no --preset: name image tasks by --task"),
+    ("run", ["--preset=tiny"], "Segments have no --preset: name image tasks by --task"),
     ("run", ["--task=cifar10", "--teacher=/no/such"], "--teacher must name a folder"),
     ("run", ["--cluster=tcp://a:1", "--workers=2"], "--cluster has workers of its own"),
+    ("run", ["--segment=War", "--genre=War"], "--genre is --segment by another name"),
+    ("run", ["--split=week"], "A split is time, .*Received: 'week'"),
+    ("run", ["--split=random:2"], "must lie between 0 and 1, both excluded. Received: 2"),
+    ("run", ["--columns=user=u,item=i,target=t"], "--columns is of a table .* no --data"),
+    ("doctor", ["--data=a.csv", "--items=b.csv"], "--items is of a table .* no --columns"),
+    ("run", [*TABLE, "--segment_separator="], "A separator must have a letter. Received: ''"),
+    ("run", TABLE[:2], "needs a column of segments.* no --segment_column"),
+    ("run", [*TABLE, "--columns=user=u,item=i"], "must name user, item and target.* no target"),
+    ("run", [*TABLE, "--columns=usr=u"], "is a list of role=COLUMN.* 'usr=u'.*user"),
+    ("run", [*TABLE, "--item_columns=user=u"], "--item_columns is a list .* 'user=u'"),
+    ("run", [*TABLE, "--target_range=1"], "--target_range must be two numbers.* Received: '1'"),
+    ("run", [*TABLE, "--features=a:word"], "kind is one of .* Received: a:word"),
+    ("run", ["--data=/no/such.toml"], "/no/such.toml must be readable text"),
+    ("run", ["--task=cifar10", "--split=time"], "Images have no --split"),
     ("study", [], "name one study"),
     ("study", ["table3", "table5"], "name one study"),
     ("study", ["table3", "--trials=-1"], "--trials must be at least 0"),

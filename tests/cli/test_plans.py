@@ -1,17 +1,20 @@
 """What options come to on data."""
 
-from dataclasses import asdict
+import shutil
+from dataclasses import asdict, replace
 
 import pytest
 
-from tdrec.cli import genres, plans
+from tdrec.cli import plans
 from tdrec.cli.options import UsageError, read_options
 from tdrec.cli.plans import Request
-from tdrec.data import DataError, split_by_time
+from tdrec.data import DataError, Split, TableSource, split_by_time
 from tdrec.studies.plan import FOLDER
 from tdrec.studies.tuned_values import read_tuned_values
+from tdrec.tasks import segment
 from tdrec.tasks.image import ImageTask, checkpoint_hash
 from tdrec.tasks.images.config import PRESETS as IMAGE_PRESETS
+from tdrec.tasks.segment import SegmentTask
 
 
 @pytest.fixture
@@ -165,9 +168,11 @@ def test_a_study_takes_some_of_its_arms(request_of):
         (["table3", "--validation"], "study", "Received: --trials beside it"),
         (["--genre=War", "--validation", "--method=auto"], "run", "Received: --method=auto beside"),
         (["--validation", "--tuned=mine.json"], "run", "Received: --tuned beside it"),
-        (["table3", "--teacher=."], "study", "Genres have no --teacher"),
+        (["table3", "--teacher=."], "study", "Segments have no --teacher"),
         (["table3", "--method=auto"], "study", "a study compares: it has no --method=auto"),
         (["small_images", "--genre=War"], "study", "Images have no --genre"),
+        (["small_images", "--split=random"], "study", "Images have no --split"),
+        (["small_images", "--student_features=a"], "study", "Images have no --student_features"),
         (["small_images", "--regimes=paper"], "study", "--preset must name tiny, .*paper"),
         (["--genre=War", "--tuned=/no/such.json"], "run", r"/no/such\.json"),
     ],
@@ -177,11 +182,12 @@ def test_flags_that_do_not_belong_together(request_of, arguments, door, message)
         request_of(*arguments, door=door)
 
 
-def test_auto_needs_validation_rows(request_of, monkeypatch):
-    monkeypatch.setattr(genres, "VALIDATION_FRACTION", 0.001)
+def test_auto_needs_validation_rows(request_of, data, tmp_path, monkeypatch):
+    monkeypatch.setattr(segment, "VALIDATION_FRACTION", 0.001)
+    copy = shutil.copytree(data, tmp_path / "of which nothing was read yet")
     for asked in ("--method=auto", "--validation"):
         with pytest.raises(UsageError, match="--method=auto and --validation need 20 validation"):
-            request_of("--genre=War", asked)
+            request_of("--genre=War", f"--data={copy}", asked)
     assert request_of("--genre=War", "--method=ld").tasks
 
 
@@ -214,6 +220,47 @@ def test_the_environment_names_the_data_of_workers_too(data, monkeypatch):
     monkeypatch.setenv("TDREC_DATA", "/no/such")
     with pytest.raises(DataError, match="TDREC_DATA must name data that exist"):
         Request(read_options("run", ["run", "--genre=War"]))
+
+
+COLUMNS = "--columns=user=userId,item=movieId,target=rating,time=timestamp"
+
+
+def test_a_table_of_ones_own_is_a_plan_of_its_segments(request_of, data):
+    table = (f"--data={data}/ratings.csv", COLUMNS, f"--items={data}/movies.csv")
+    own = ("--segment_column=genres", "--segment_separator=|", "--features=title:text")
+    request = request_of(*table, *own, "--segment=War", "--student_features=genres")
+    (task,) = request.tasks
+    assert type(task) is SegmentTask and task.kind == "segment" and task.name == "War"
+    roles = {"user": "userId", "item": "movieId", "target": "rating", "time": "timestamp"}
+    source = TableSource(f"{data}/ratings.csv", **roles, segment="genres")
+    parts = {"items": f"{data}/movies.csv", "segment_separator": "|"}
+    assert task.source == replace(source, **parts, features=(("title", "text"),))
+    unit = units_of(request.plan())["War", "TD k=2"]
+    assert unit.config.student.features == ("genres",)
+    assert unit.config.teacher.model.features is None
+    assert unit.config.steps >= 240 and request.study.title.startswith("Students by segment")
+    assert "War" in request.plan().data["War"].facts["Segments"]
+
+
+def test_rows_are_held_out_as_asked_for(request_of, ratings):
+    request = request_of("--genre=War", "--split=random:0.8:3")
+    (task,) = request.tasks
+    assert task.rule == Split("random", 0.8, seed=3)
+    assert len(task.holdout().test) == round(0.2 * len(ratings))
+    plain = request_of("--genre=War").plan()
+    assert {run.key for run in plain.runs()}.isdisjoint(run.key for run in request.plan().runs())
+
+
+def test_values_are_not_taken_from_rows_that_were_held_out_otherwise(request_of, tuned_file):
+    path = tuned_file()
+    assert request_of("--genre=War", f"--tuned={path}", "--split=time:0.9").tuned is not None
+    with pytest.raises(UsageError, match="the same data, held out in the same way"):
+        request_of("--genre=War", f"--tuned={path}", "--split=random")
+
+
+def test_columns_that_models_read_must_be_there(request_of):
+    with pytest.raises(UsageError, match="--student_features must be of title, genres. .*: price"):
+        request_of("--genre=War", "--student_features=title,price")
 
 
 @pytest.fixture

@@ -64,7 +64,7 @@ def test_shares_of_new_users_and_movies(make_ratings):
     ]
     holdout = split_by_time(make_ratings(rows), 4 / 6)
     assert holdout.cold_share == 2 / 4
-    assert holdout.unseen_movie_share == 2 / 4
+    assert holdout.unseen_item_share == 2 / 4
 
 
 def test_a_validation_part_is_carved_from_the_training_part(make_ratings):
@@ -98,7 +98,7 @@ def test_the_split_of_movielens_100k(movielens):
     assert (len(holdout.train), len(holdout.test)) == (90_000, 10_000)
     assert (holdout.cut, holdout.ties) == (891382309, 1)
     assert round(holdout.cold_share, 3) == 0.711
-    assert round(holdout.unseen_movie_share, 3) == 0.013
+    assert round(holdout.unseen_item_share, 3) == 0.013
     train, test = holdout.train.genre_counts(), holdout.test.genre_counts()
     densest = sorted(train, key=train.__getitem__, reverse=True)[:8]
     assert {name: (train[name], test[name]) for name in densest} == {
