@@ -48,6 +48,7 @@ _GENRES = {
     "Western": _Genre(27, 1.2, ("Action", "Comedy")),
 }
 _KIN_LIFT = 5.0
+_TRAITS = 4
 _GENRES_PER_MOVIE = (833, 569, 215, 51, 11, 3)  # movies with 1, 2, ... genres
 
 _ADJECTIVES = (
@@ -72,11 +73,20 @@ def simulate(seed: int = 0) -> Ratings:
 
     What makes MovieLens hard and a recommender worth training is there: a few movies have most of
     the ratings, a few users give most of them, users arrive one after another and mostly rate in
-    one sitting (so that the users of the last tenth are mostly new), new movies come out, opinions
-    drift, users and movies have biases and users have tastes in genres. A rating is the rounded sum
-    of
+    one sitting (so that the users of the last tenth are mostly new), and new movies come out. A
+    rating is the rounded sum of
 
-        3.21 + user's bias + movie's bias + drift + user's taste in the movie's genres + noise.
+        3.22 + user's bias + movie's bias + movie's drift + user's taste in the movie + noise.
+
+    Much of it is the same in all genres, so that a model of all genres knows what one of a single
+    genre has too few rows to see, as on MovieLens:
+
+    - A user's bias is one for all genres, and who rates much rates lower. So users without
+      training rows are not rated as those of bias 0.
+    - A movie's bias depends on its year and on how often it is rated, beside its own part.
+    - A movie has four traits. One goes with its year, the others with its genres, alike in genres
+      that often come together; a large part of each is the movie's own. A user's taste weighs these
+      traits, whatever the genre, and decides both what is rated and how.
 
     Args:
         seed: Another seed gives other data; the same seed the same data.
@@ -91,13 +101,11 @@ def simulate(seed: int = 0) -> Ratings:
     rng = np.random.Generator(np.random.PCG64(seed))
     genres = _draw_genres(rng)
     years = _draw_years(rng)
-    taste = rng.normal(0.0, 1.0, (_USERS, len(_GENRES)))
-    # One movie's share of a taste shrinks as its genres grow in number, so that tastes are of one
-    # size for all movies.
-    affinity = taste @ (genres / np.sqrt(genres.sum(1, keepdims=True))).T
+    taste = rng.normal(0.0, 1.0 / np.sqrt(_TRAITS), (_USERS, _TRAITS))
+    affinity = taste @ _draw_traits(rng, genres, years).T
 
     arrival = (np.arange(_USERS) + rng.random(_USERS)) * (_DAYS / _USERS)  # in days
-    release = np.where(rng.random(_MOVIES) < 0.2, rng.uniform(0.0, _DAYS, _MOVIES), -1.0)
+    release = np.where(rng.random(_MOVIES) < 0.17, rng.uniform(0.0, _DAYS, _MOVIES), -1.0)
     spread = rng.normal(0.0, 1.3, _MOVIES)
     pull = np.array([genre.pull for genre in _GENRES.values()])
     appeal = spread + (genres @ np.log(pull)) / np.sqrt(genres.sum(1))
@@ -105,17 +113,18 @@ def simulate(seed: int = 0) -> Ratings:
     user, movie = _choose_movies(rng, counts, arrival, release, appeal + 0.45 * affinity)
     day = _draw_days(rng, counts, arrival)
 
-    user_bias = rng.normal(0.0, 0.44, _USERS)
+    activity = np.log(counts) - np.log(counts).mean()
+    user_bias = rng.normal(0.0, 0.42, _USERS) - 0.08 * activity
     movie_bias = 0.16 * spread + 0.012 * (1994 - years) + rng.normal(0.0, 0.5, _MOVIES)
     movie_drift = rng.normal(0.0, 0.25, _MOVIES)
     late = day / _DAYS - 0.5
     score = (
-        3.21
+        3.22
         + user_bias[user]
         + movie_bias[movie]
-        + 0.42 * affinity[user, movie]
-        + (movie_drift[movie] - 0.1) * late
-        + rng.normal(0.0, 0.93, _RATINGS)
+        + 0.6 * affinity[user, movie]
+        + movie_drift[movie] * late
+        + rng.normal(0.0, 0.88, _RATINGS)
     )
     public_user_ids = 1 + rng.permutation(_USERS)
     order = rng.permutation(_RATINGS)
@@ -140,9 +149,7 @@ def simulate(seed: int = 0) -> Ratings:
 def _draw_genres(rng: np.random.Generator) -> NDArray[np.bool_]:
     names = list(_GENRES)
     wanted = np.array([genre.movies for genre in _GENRES.values()], float)
-    lift = np.ones((len(names), len(names)))
-    for row, genre in enumerate(_GENRES.values()):
-        lift[row, [names.index(kin) for kin in genre.kin]] = _KIN_LIFT
+    lift = np.where(_kin(), _KIN_LIFT, 1.0)
     unknown = names.index("unknown")
     genres = np.zeros((_MOVIES, len(names)), bool)
     how_many = np.repeat(np.arange(1, 1 + len(_GENRES_PER_MOVIE)), _GENRES_PER_MOVIE)
@@ -161,6 +168,27 @@ def _draw_genres(rng: np.random.Generator) -> NDArray[np.bool_]:
             weight[chosen] = 0.0
     genres[-int(wanted[unknown]) :, unknown] = True
     return genres[rng.permutation(_MOVIES)]
+
+
+def _kin() -> NDArray[np.bool_]:
+    """Which genres often come with which: bool [genres, genres]."""
+    names = list(_GENRES)
+    return np.array([[name in genre.kin for name in names] for genre in _GENRES.values()])
+
+
+def _draw_traits(
+    rng: np.random.Generator, genres: NDArray[np.bool_], years: NDArray[np.int64]
+) -> NDArray[Any]:
+    """What tastes weigh in a movie, of mean 0 and deviation 1 each: float [movies, traits]."""
+    of_genres = (np.eye(len(_GENRES)) + 0.5 * _kin()) @ rng.normal(size=(len(_GENRES), _TRAITS))
+    expected = genres @ of_genres / np.sqrt(genres.sum(1, keepdims=True))
+    expected[:, 0] = years
+    own = rng.normal(0.0, 1.5, expected.shape)
+    return _standardised(_standardised(expected) + own)
+
+
+def _standardised(values: NDArray[Any]) -> NDArray[Any]:
+    return (values - values.mean(0)) / values.std(0)
 
 
 def _draw_years(rng: np.random.Generator) -> NDArray[np.int64]:
@@ -220,7 +248,7 @@ def _draw_days(
         # A page of movies is rated at once, hence the many equal timestamps.
         pauses = np.where(rng.random(count) < 0.45, 0.0, rng.exponential(40.0, count)) / _DAY
         day = first + np.cumsum(pauses)
-        if user % 5 < 2:  # comes back, for about half of the ratings
+        if user % 7 < 3:  # comes back, for about half of the ratings
             visits = first + np.cumsum(rng.exponential(20.0, 6))
             visits = visits[visits < _DAYS]
             if visits.size:

@@ -5,11 +5,22 @@ import pytest
 
 from tdrec.data import simulate, split_by_time
 from tdrec.data.simulated import WARNING
+from tdrec.tasks.genre import GenreTask
+from tdrec.tasks.ratings.config import PRESETS
+from tdrec.tasks.ratings.evaluation import BiasModel, score
+from tdrec.tasks.ratings.session import RatingSession
+
+DENSEST = {"Drama", "Comedy", "Action", "Thriller", "Romance", "Adventure", "Sci-Fi", "War"}
 
 
 @pytest.fixture(scope="module")
 def simulated():
     return simulate()
+
+
+@pytest.fixture(scope="module")
+def session(simulated, tmp_path_factory):
+    return RatingSession(split_by_time(simulated), tmp_path_factory.mktemp("teachers"))
 
 
 def test_shape_of_movielens_100k(simulated):
@@ -57,37 +68,57 @@ def test_every_dense_genre_has_enough_evaluation_rows(simulated):
     holdout = split_by_time(simulated)
     train, test = holdout.train.genre_counts(), holdout.test.genre_counts()
     densest = sorted(train, key=train.__getitem__, reverse=True)[:8]
-    assert set(densest) == {
-        "Drama", "Comedy", "Action", "Thriller", "Romance", "Adventure", "Sci-Fi", "War",
-    }  # fmt: skip
+    assert set(densest) == DENSEST
     assert all(test[name] > 500 for name in densest)
 
 
 def test_biases_can_be_learned(simulated):
     holdout = split_by_time(simulated)
     train, test = holdout.train, holdout.test
-    mean, user, movie = train.values.mean(), np.zeros(944), np.zeros(1683)
+    of_mean = score(np.full(len(test), train.values.mean()), test, train).value
+    assert score(BiasModel.fit(train).predict(test), test, train).value < 0.93 * of_mean
+
+
+def test_all_genres_say_more_of_a_rating_than_its_genre_alone(simulated):
+    """Else a teacher of all genres would have nothing to teach, which is not so on MovieLens."""
+    holdout = split_by_time(simulated)
+    train, test = holdout.train, holdout.test
+    bias = BiasModel.fit(train)
+    nobody = np.zeros_like(train.user_ids)
+    of_cold = (train.values - bias.predict_ids(nobody, train.movie_ids)).mean()
+    gains = {}
+    for genre in sorted(DENSEST):
+        rows, seen = test.of_genre(genre), train.of_genre(genre)
+        of_all = bias.predict_ids(rows.user_ids, rows.movie_ids, cold_user=of_cold)
+        of_genre = BiasModel.fit(seen).predict(rows)
+        gains[genre] = score(of_genre, rows, seen).value - score(of_all, rows, seen).value
+    assert min(gains["Drama"], gains["War"], np.mean(list(gains.values()))) > 0.001
+    # Tastes: what biases leave of the ratings has a few directions that foretell later ratings.
+    left = np.zeros((944, 1683))
+    left[train.user_ids, train.movie_ids] = train.values - bias.predict(train)
+    directions = np.random.default_rng(0).normal(size=(1683, 4))
     for _ in range(10):
-        for bias, own, other, others in (
-            (user, train.user_ids, movie, train.movie_ids),
-            (movie, train.movie_ids, user, train.user_ids),
-        ):
-            left = train.values - mean - other[others]
-            bias[:] = np.bincount(own, left, bias.size) / (
-                np.bincount(own, minlength=bias.size) + 5
-            )
-    guess = np.clip(mean + user[test.user_ids] + movie[test.movie_ids], 1, 5)
-    of_bias = np.sqrt(np.mean((guess - test.values) ** 2))
-    of_mean = np.sqrt(np.mean((mean - test.values) ** 2))
-    assert of_bias < 0.93 * of_mean
-    # Tastes in genres: what the biases leave differs from user to user within one genre.
-    left = train.values - mean - user[train.user_ids] - movie[train.movie_ids]
-    drama = train.movies.genres[train.movie_rows, train.movies.genre_names.index("Drama")]
-    count = np.bincount(train.user_ids[drama], minlength=944)
-    average = np.bincount(train.user_ids[drama], left[drama], 944) / np.maximum(count, 1)
-    much = count >= 50
-    by_chance = left[drama].std() / np.sqrt(count[much].mean())
-    assert average[much].std() > 1.5 * by_chance
+        directions, _ = np.linalg.qr(left.T @ (left @ directions))
+    taste = left @ directions @ directions.T
+    without, with_taste = (
+        score(bias.predict(test) + more, test, train).details["rmse_warm"]
+        for more in (0.0, taste[test.user_ids, test.movie_ids])
+    )
+    assert with_taste < 0.99 * without
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("genre", ["Drama", "War"])
+def test_models_come_in_the_order_that_they_have_on_movielens(session, genre):
+    task, config = GenreTask(genre, "simulated"), PRESETS["strong"]
+    bias, teacher, scratch, ld = (
+        np.mean([session.run(task, config, method, seed).score.value for seed in seeds])
+        for method, seeds in (("bias", [0]), ("teacher", [0]), ("scratch", [0, 1]), ("ld", [0, 1]))
+    )
+    assert teacher < ld < scratch
+    assert bias - 0.02 < teacher < bias - 0.002
+    assert bias - 0.015 < ld < bias + 0.003
+    assert bias < scratch < bias + 0.015
 
 
 def test_the_same_seed_gives_the_same_data(simulated):
