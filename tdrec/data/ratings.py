@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 COLUMNS = ("user_ids", "movie_ids", "values", "timestamps")
 """Fields of `Ratings` with one entry for each row."""
+_LARGEST_TABLE = 1 << 20
 
 
 class DataError(ValueError):
@@ -102,7 +103,11 @@ class Movies:
             DataError: If an id is not in the catalogue.
         """
         wanted = _whole_numbers("movie_ids", movie_ids)
-        found: NDArray[np.int64] = self._index.get_indexer(wanted)
+        found: NDArray[np.int64]
+        if wanted.size and wanted.min() >= 0 and wanted.max() < self._positions.size:
+            found = self._positions[wanted]
+        else:
+            found = self._index.get_indexer(wanted)
         if (found < 0).any():
             first = int(np.argmax(found < 0))
             raise DataError(
@@ -110,6 +115,16 @@ class Movies:
                 f"movie id {wanted[first]} at row {first}. Add the movie or drop the row."
             )
         return found
+
+    @cached_property
+    def _positions(self) -> NDArray[np.int64]:
+        """The position of each id, or -1; of no ids where they are too large for an array."""
+        size = int(self.ids.max(initial=0)) + 1
+        if size > _LARGEST_TABLE:
+            return np.empty(0, np.int64)
+        positions = np.full(size, -1)
+        positions[self.ids] = np.arange(len(self))
+        return positions
 
     @cached_property
     def _index(self) -> Any:
