@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, BinaryIO, NamedTuple
@@ -20,6 +21,7 @@ CSV_HEADER = "userId,movieId,rating,timestamp"
 PIECE = 1 << 22
 """Of how many bytes a piece of a file is that a thread reads at once, but for the end of a line."""
 
+_SHORTEST_LINE = 8  # four digits, what separates them, and the end
 _WHOLE = re.compile(r"\s*\+?\d{1,19}\s*", re.ASCII)
 _DECIMAL = re.compile(r"\s*\+?(\d+\.?\d*|\.\d+)(e\d+)?\s*", re.ASCII | re.IGNORECASE)
 
@@ -75,19 +77,38 @@ class RatingTable:
             stream.seek(0)
         if self.has_header and stream.readline().strip() != CSV_HEADER.encode():
             return None
+        start = stream.tell()
+        most = (stream.seek(0, os.SEEK_END) - start) // _SHORTEST_LINE + 1
+        stream.seek(start)
+        # Memory is only taken where it is written to, and what is left over is given back.
+        users, movies, times = (np.empty(most, np.int64) for _ in range(3))
+        columns = RatingColumns(users, movies, np.empty(most), times)
+        rows = 0
+        for part in self._parts(stream, movie_ids):
+            if part is None:
+                return None
+            end = rows + part.user_ids.size
+            for column, of_part in zip(columns, part, strict=True):
+                column[rows:end] = of_part
+            rows = end
+        for column in columns:
+            column.resize(rows, refcheck=False)
+            column.setflags(write=False)  # so that nobody need copy it
+        return columns if rows else None
+
+    def _parts(
+        self, stream: BinaryIO, movie_ids: NDArray[np.int64]
+    ) -> Iterator[RatingColumns | None]:
+        """Of each piece its rows, in their order; threads read no more than a few pieces ahead."""
         threads = os.cpu_count() or 1
-        reads: list[Future[RatingColumns | None]] = []
+        reads: deque[Future[RatingColumns | None]] = deque()
         with ThreadPoolExecutor(threads) as pool:
             for piece in _pieces(stream):
                 reads.append(pool.submit(self._read_piece, piece, movie_ids))
-                # New memory is slow: that of pieces which were read is taken again.
-                if len(reads) > 2 * threads and reads[-2 * threads].result() is None:
-                    return None
-            parts = [part for read in reads if (part := read.result()) is not None]
-            if not parts or len(parts) < len(reads):
-                return None
-            columns = RatingColumns(*pool.map(_sealed, zip(*parts, strict=True)))
-        return columns if columns.user_ids.size else None
+                if len(reads) > 2 * threads:
+                    yield reads.popleft().result()
+            while reads:
+                yield reads.popleft().result()
 
     def _read_piece(self, piece: bytes, movie_ids: NDArray[np.int64]) -> RatingColumns | None:
         import pyarrow as pa
@@ -188,13 +209,6 @@ def _pieces(stream: BinaryIO) -> Iterator[bytes]:
     """Whole lines, some megabytes of them at a time."""
     while piece := stream.read(PIECE):
         yield piece + stream.readline()
-
-
-def _sealed(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """A column as one array of its own, which nobody can write to and nobody need copy."""
-    column = np.concatenate(parts)
-    column.setflags(write=False)
-    return column
 
 
 def _is_whole(text: str) -> bool:
