@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
 from tdrec.data.rating_table import RatingColumns
 from tdrec.data.ratings import Movies, Ratings
+from tdrec.data.repeated import repeated_rows
 
 
 def assemble(
@@ -37,7 +35,7 @@ def assemble(
         DataError: If the columns break a rule of `Ratings`.
     """
     notes = list(warnings)
-    repeated = _repeated(columns)
+    repeated = repeated_rows(columns.user_ids, columns.movie_ids, columns.timestamps)
     if dropped := int(repeated.sum()):
         notes.append(
             f"REPEATED ROWS: {dropped:,} rows of {source} repeat the user, movie and timestamp of "
@@ -50,27 +48,3 @@ def assemble(
             "student's data."
         )
     return Ratings(*columns, movies, scale, name, tuple(notes))
-
-
-def _repeated(columns: RatingColumns) -> NDArray[np.bool_]:
-    """Which rows have user, movie and timestamp of an earlier row."""
-    import pandas as pd
-
-    repeated = np.zeros(len(columns.user_ids), bool)
-    suspects = _of_repeated_pairs(columns.user_ids, columns.movie_ids)
-    if suspects.size:  # of most files there are none, and looking at all of three columns is slow
-        of_suspects = {name: values[suspects] for name, values in columns._asdict().items()}
-        key = ["user_ids", "movie_ids", "timestamps"]
-        repeated[suspects] = pd.DataFrame(of_suspects).duplicated(key)
-    return repeated
-
-
-def _of_repeated_pairs(users: NDArray[np.int64], movies: NDArray[np.int64]) -> NDArray[np.intp]:
-    """Rows of a user and a movie that occur together more than once."""
-    width = int(movies.max(initial=0)) + 1
-    if int(users.max(initial=0)) >= 2**63 // width - 1:  # a pair is no number of 64 bits
-        return np.arange(len(users))
-    pairs = users * width + movies
-    ordered = np.sort(pairs)
-    repeated = ordered[1:][ordered[1:] == ordered[:-1]]
-    return np.flatnonzero(np.isin(pairs, repeated)) if repeated.size else np.empty(0, np.intp)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tdrec.data.ratings import DataError
+from tdrec.data.error import DataError
 from tdrec.data.raw_text import checked_bytes, decoded
 from tdrec.runtime.tfrecords import missing_parts, read_records, without_part
 

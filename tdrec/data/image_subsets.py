@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tdrec.data.error import DataError
 from tdrec.data.images import Images
-from tdrec.data.ratings import DataError
 
 
 def relabelled(

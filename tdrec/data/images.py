@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tdrec.data.error import DataError
 from tdrec.data.image_files import (
     check_images,
     decoded_image,
@@ -21,7 +22,6 @@ from tdrec.data.image_files import (
     read_images,
 )
 from tdrec.data.movielens_tfds import check_packages, data_folder
-from tdrec.data.ratings import DataError
 from tdrec.runtime.files import user_path
 
 TFDS_SPLITS = {

@@ -26,6 +26,8 @@ from tdrec.data.columns import (
 )
 from tdrec.data.error import DataError
 
+_LARGEST_TABLE = 1 << 20
+
 Target = Literal["regression", "binary"]
 """What is predicted: a number, or whether something happens (1) or not (0)."""
 
@@ -89,7 +91,11 @@ class Items:
             DataError: If an id is not in the catalogue.
         """
         wanted = whole_numbers(f"{self.noun}_ids", item_ids)
-        found: NDArray[np.int64] = self._index.get_indexer(wanted)
+        found: NDArray[np.int64]
+        if wanted.size and wanted.min() >= 0 and wanted.max() < self._positions.size:
+            found = self._positions[wanted]
+        else:
+            found = self._index.get_indexer(wanted)
         if (found < 0).any():
             first = int(np.argmax(found < 0))
             raise DataError(
@@ -98,6 +104,16 @@ class Items:
                 "drop the row."
             )
         return found
+
+    @cached_property
+    def _positions(self) -> NDArray[np.int64]:
+        """The position of each id, or -1; of no ids where they do not index an array."""
+        size = int(self.ids.max(initial=0)) + 1
+        if size > _LARGEST_TABLE or (self.ids < 0).any():
+            return np.empty(0, np.int64)
+        positions = np.full(size, -1)
+        positions[self.ids] = np.arange(len(self))
+        return positions
 
     @cached_property
     def _index(self) -> Any:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
-from tdrec.data.ratings import DataError, Movies
+from tdrec.data.error import DataError
+from tdrec.data.ratings import Movies
 from tdrec.data.raw_text import checked_bytes, decoded, shortened
 
 NO_GENRE = "(no genres listed)"
 _HEADER = ["movieId", "title", "genres"]
 
-_Row = tuple[int, str, str, list[str], str]  # line number, id, title, genres, the line
+_Row = tuple[int, str, str, tuple[str, ...], str]  # line number, id, title, genres, the line
 
 MovieReader = Callable[[Callable[[str], bytes]], Movies]
 """Takes a function from the name of a file to its content, and returns the catalogue."""
@@ -32,17 +34,25 @@ def read_100k_movies(read: Callable[[str], bytes]) -> Movies:
     """
     names = _genres_100k(decoded(checked_bytes(read("u.genre"), "u.genre"), "u.genre", "latin-1"))
 
+    def genres_of(number: int, line: str) -> tuple[str, ...]:
+        flags = line.split("|")[5:]
+        if len(flags) != len(names):
+            raise _fault("u.item", number, f"a line has {5 + len(names)} fields", line)
+        if not set(flags) <= {"0", "1"}:
+            raise _fault("u.item", number, "the genre flags are 0 or 1", line)
+        return tuple(name for name, flag in zip(names, flags, strict=True) if flag == "1")
+
     def rows() -> Iterator[_Row]:
+        genres: dict[
+            str, tuple[str, ...]
+        ] = {}  # of flags that were seen: many movies have the same
         text = decoded(checked_bytes(read("u.item"), "u.item"), "u.item", "latin-1")
         for number, line in _lines(text):
-            fields = line.split("|")
-            flags = fields[5:]
-            if len(flags) != len(names):
-                raise _fault("u.item", number, f"a line has {5 + len(names)} fields", line)
-            if not set(flags) <= {"0", "1"}:
-                raise _fault("u.item", number, "the genre flags are 0 or 1", line)
-            chosen = [name for name, flag in zip(names, flags, strict=True) if flag == "1"]
-            yield number, fields[0], fields[1], chosen, line
+            fields = line.split("|", 5)
+            flags = "".join(fields[5:])
+            if flags not in genres:
+                genres[flags] = genres_of(number, line)
+            yield number, fields[0], fields[1], genres[flags], line
 
     return _catalogue("u.item", rows(), names)
 
@@ -134,9 +144,10 @@ def _genres_100k(text: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _genre_list(field: str) -> list[str]:
+@functools.lru_cache(10_000)  # many movies have the same
+def _genre_list(field: str) -> tuple[str, ...]:
     genres = [name.strip() for name in field.split("|")]
-    return [name for name in genres if name and name != NO_GENRE]
+    return tuple(name for name in genres if name and name != NO_GENRE)
 
 
 def _catalogue(
@@ -147,25 +158,24 @@ def _catalogue(
     """Collects the rows; without `names` the genres are those that occur, sorted."""
     ids: dict[int, int] = {}
     titles: list[str] = []
-    genres: list[list[str]] = []
-    for number, movie_id, title, chosen, line in rows:
-        if not movie_id.strip().isdecimal() or not 1 <= int(movie_id) < 2**63:
+    genres: list[tuple[str, ...]] = []
+    for number, text, title, chosen, line in rows:
+        if not text.strip().isdecimal() or not 1 <= (movie_id := int(text)) < 2**63:
             raise _fault(file, number, "the movie id is a positive whole number", line)
-        if int(movie_id) in ids:
+        if movie_id in ids:
             raise _fault(
-                file, number, f"a movie id occurs once; line {ids[int(movie_id)]} has it too", line
+                file, number, f"a movie id occurs once; line {ids[movie_id]} has it too", line
             )
-        ids[int(movie_id)] = number
+        ids[movie_id] = number
         titles.append(title)
         genres.append(chosen)
     if not ids:
         raise DataError(f"{file} must list at least one movie. Received: none.")
+    sets = {chosen: position for position, chosen in enumerate(dict.fromkeys(genres))}
     if names is None:
-        names = tuple(sorted({name for chosen in genres for name in chosen}))
-    column = {name: position for position, name in enumerate(names)}
-    flags = np.zeros((len(ids), len(names)), bool)
-    rows_of = np.repeat(np.arange(len(genres)), [len(chosen) for chosen in genres])
-    flags[rows_of, [column[name] for chosen in genres for name in chosen]] = True
+        names = tuple(sorted({name for chosen in sets for name in chosen}))
+    flags = np.array([[name in chosen for name in names] for chosen in sets], bool)
+    flags = flags.reshape(len(sets), len(names))[[sets[chosen] for chosen in genres]]
     return Movies(np.array(list(ids), np.int64), tuple(titles), flags, names)
 
 

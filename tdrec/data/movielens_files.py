@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
 
 from tdrec.data.assemble import assemble
+from tdrec.data.error import DataError
 from tdrec.data.movie_tables import (
     MovieReader,
     read_1m_movies,
@@ -18,7 +23,7 @@ from tdrec.data.movie_tables import (
     read_csv_movies,
 )
 from tdrec.data.rating_table import RatingTable
-from tdrec.data.ratings import DataError, Ratings
+from tdrec.data.ratings import Ratings
 from tdrec.runtime.files import user_path
 
 ACCEPTED = (
@@ -93,20 +98,20 @@ def load_files(path: str | Path) -> Ratings:
     """
     path = user_path(path)
     layout, folder = _locate(path, _names(path))
-    contents: dict[str, bytes] = {}
 
     def read(file: str) -> bytes:
-        contents[file] = _read(path, folder + file)
-        return contents[file]
+        with _opened(path, folder + file) as stream:
+            return stream.read()
 
     movies = layout.read_movies(read)
     table = layout.ratings
-    columns = table.read(read(table.file), movies.ids)
+    with _opened(path, folder + table.file) as stream:
+        columns = table.read(stream, movies.ids)
     own = path.resolve()
     label = folder.rstrip("/").rpartition("/")[2] or (own.name if own.is_dir() else own.stem)
     rows = {table.file: columns.user_ids.size, layout.movie_files[0]: len(movies)}
     name, scale = layout.name, table.scale
-    if layout.of_whole_stars and not (columns.values % 1).any():
+    if layout.of_whole_stars and (columns.values == np.floor(columns.values)).all():
         name, scale = layout.of_whole_stars
     return assemble(
         columns,
@@ -116,7 +121,7 @@ def load_files(path: str | Path) -> Ratings:
         warnings=[
             warning
             for file, original in layout.originals.items()
-            if (warning := _changed(file, contents[file], rows[file], *original))
+            if (warning := _changed(file, read, rows[file], *original))
         ],
         source=table.file,
     )
@@ -138,12 +143,16 @@ def _names(path: Path) -> list[str]:
     )
 
 
-def _read(path: Path, name: str) -> bytes:
+@contextlib.contextmanager
+def _opened(path: Path, name: str) -> Iterator[BinaryIO]:
     with _sound(path, name):
         if path.is_dir():
-            return (path / name).read_bytes()
-        with zipfile.ZipFile(path) as archive:
-            return archive.read(name)
+            with (path / name).open("rb") as stream:
+                yield stream
+        else:
+            with zipfile.ZipFile(path) as archive:
+                data = archive.read(name)  # all of it, since its checksum comes at its end
+            yield io.BytesIO(data)
 
 
 @contextlib.contextmanager
@@ -188,12 +197,12 @@ def _locate(path: Path, names: list[str]) -> tuple[_Format, str]:
     )
 
 
-def _changed(file: str, data: bytes, rows: int, md5: str, expected: int) -> str:
+def _changed(file: str, read: Callable[[str], bytes], rows: int, md5: str, expected: int) -> str:
     """What to say of a file that is not as it was published; nothing of one that is."""
     if rows != expected:
         how = f"{rows:,} rows instead of {expected:,}"
     else:
-        found = hashlib.md5(data, usedforsecurity=False).hexdigest()
+        found = hashlib.md5(read(file), usedforsecurity=False).hexdigest()
         if found == md5:
             return ""
         how = f"md5 {found} instead of {md5}, {rows:,} rows, as expected"

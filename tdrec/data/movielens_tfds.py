@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tdrec.data.assemble import assemble
+from tdrec.data.error import DataError
 from tdrec.data.movie_tables import NO_GENRE
 from tdrec.data.rating_table import RatingColumns
-from tdrec.data.ratings import DataError, Movies, Ratings
+from tdrec.data.ratings import Movies, Ratings
 from tdrec.runtime.files import user_path
 
 DEFAULT_CONFIG = "100k-ratings"

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import io
+import os
 import re
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tdrec.data.ratings import DataError
-from tdrec.data.raw_text import checked_bytes, shortened
+from tdrec.data.error import DataError
+from tdrec.data.raw_text import UTF8_MARK, checked_bytes, shortened
 
 CSV_HEADER = "userId,movieId,rating,timestamp"
+PIECE = 1 << 22
+"""Of how many bytes a piece of a file is that a thread reads at once, but for the end of a line."""
+
+_SHORTEST_LINE = 8  # four digits, what separates them, and the end
 _WHOLE = re.compile(r"\s*\+?\d{1,19}\s*", re.ASCII)
 _DECIMAL = re.compile(r"\s*\+?(\d+\.?\d*|\.\d+)(e\d+)?\s*", re.ASCII | re.IGNORECASE)
 
@@ -45,39 +53,69 @@ class RatingTable:
     has_header: bool
     scale: tuple[float, float]
 
-    def read(self, data: bytes, movie_ids: NDArray[np.int64]) -> RatingColumns:
+    def read(self, stream: BinaryIO, movie_ids: NDArray[np.int64]) -> RatingColumns:
         """Reads the whole file.
 
         Args:
-            data: Content of the file.
+            stream: The file, at its start.
             movie_ids: The movies of the catalogue.
 
         Raises:
             DataError: If the file has no rows, or a line breaks a rule; the first such line is
                 quoted.
         """
-        data = checked_bytes(data, self.file)
-        if self.has_header:
-            end = data.find(b"\n") + 1 or len(data)
-            header = data[:end].decode("utf-8", "replace").strip()
-            if header != CSV_HEADER:
-                raise DataError(
-                    f"{self.file}, line 1, must be the header {CSV_HEADER!r}. "
-                    f"Received: {shortened(header)}. Take the original file."
-                )
-            if not data[end : end + 1000].strip() and not data[end:].strip():
-                raise DataError(f"{self.file} must have at least one row. Received: a header only.")
-        columns = self._read_fast(data)
-        if columns is None or not self._is_sound(columns, movie_ids):
+        columns = self._read_fast(stream, movie_ids)
+        if columns is None:
+            stream.seek(0)
+            data = self._with_rows(stream.read())
             columns = self._read_lines(data, set(movie_ids.tolist()))
         return columns
 
-    def _read_fast(self, data: bytes) -> RatingColumns | None:
+    def _read_fast(self, stream: BinaryIO, movie_ids: NDArray[np.int64]) -> RatingColumns | None:
         """What a reader of columns makes of the file; None where it meets what it does not know."""
+        if stream.read(len(UTF8_MARK)) != UTF8_MARK:
+            stream.seek(0)
+        if self.has_header and stream.readline().strip() != CSV_HEADER.encode():
+            return None
+        start = stream.tell()
+        most = (stream.seek(0, os.SEEK_END) - start) // _SHORTEST_LINE + 1
+        stream.seek(start)
+        # Memory is only taken where it is written to, and what is left over is given back.
+        users, movies, times = (np.empty(most, np.int64) for _ in range(3))
+        columns = RatingColumns(users, movies, np.empty(most), times)
+        rows = 0
+        for part in self._parts(stream, movie_ids):
+            if part is None:
+                return None
+            end = rows + part.user_ids.size
+            for column, of_part in zip(columns, part, strict=True):
+                column[rows:end] = of_part
+            rows = end
+        for column in columns:
+            column.resize(rows, refcheck=False)
+            column.setflags(write=False)  # so that nobody need copy it
+        return columns if rows else None
+
+    def _parts(
+        self, stream: BinaryIO, movie_ids: NDArray[np.int64]
+    ) -> Iterator[RatingColumns | None]:
+        """Of each piece its rows, in their order; threads read no more than a few pieces ahead."""
+        threads = os.cpu_count() or 1
+        reads: deque[Future[RatingColumns | None]] = deque()
+        with ThreadPoolExecutor(threads) as pool:
+            for piece in _pieces(stream):
+                reads.append(pool.submit(self._read_piece, piece, movie_ids))
+                if len(reads) > 2 * threads:
+                    yield reads.popleft().result()
+            while reads:
+                yield reads.popleft().result()
+
+    def _read_piece(self, piece: bytes, movie_ids: NDArray[np.int64]) -> RatingColumns | None:
         import pyarrow as pa
         from pyarrow import csv
 
-        if b"x" in data or b"X" in data:  # it reads 0x1f as a number
+        # It reads 0x1f as a number, and takes the start of a piece for the start of a file.
+        if b"x" in piece or b"X" in piece or piece.startswith(UTF8_MARK):
             return None
         # Between the letters of a longer separator there are columns of nothing.
         kinds = {"user": pa.int64(), "movie": pa.int64(), "value": pa.float64(), "time": pa.int64()}
@@ -87,8 +125,8 @@ class RatingTable:
         nothing = {gap: pa.null() for columns in gaps.values() for gap in columns}
         try:
             table = csv.read_csv(
-                pa.BufferReader(data),
-                csv.ReadOptions(column_names=names, skip_rows=int(self.has_header)),
+                pa.BufferReader(piece),
+                csv.ReadOptions(column_names=names, use_threads=False, block_size=2 * PIECE),
                 csv.ParseOptions(
                     delimiter=self.separator[0], quote_char=False, ignore_empty_lines=True
                 ),
@@ -98,20 +136,35 @@ class RatingTable:
             )
         except pa.ArrowInvalid:
             return None
-        columns = [table[name] for name in kinds]
-        if any(column.null_count for column in columns):
+        if any(table[name].null_count for name in kinds):
             return None
-        return RatingColumns(*(_sealed(column) for column in columns))
+        columns = RatingColumns(*(table[name].to_numpy() for name in kinds))
+        return columns if self._is_sound(columns, movie_ids) else None
 
     def _is_sound(self, columns: RatingColumns, movie_ids: NDArray[np.int64]) -> bool:
         low, high = self.scale
         return bool(
-            columns.user_ids.min() >= 1
-            and columns.movie_ids.min() >= 1
-            and columns.timestamps.min() >= 0
+            columns.user_ids.min(initial=1) >= 1
+            and columns.movie_ids.min(initial=1) >= 1
+            and columns.timestamps.min(initial=0) >= 0
             and ((columns.values >= low) & (columns.values <= high)).all()
             and np.isin(columns.movie_ids, movie_ids).all()
         )
+
+    def _with_rows(self, data: bytes) -> bytes:
+        """The text of the file, with its header, once it is one of ratings."""
+        data = checked_bytes(data, self.file)
+        if self.has_header:
+            end = data.find(b"\n") + 1 or len(data)
+            header = data[:end].decode("utf-8", "replace").strip()
+            if header != CSV_HEADER:
+                raise DataError(
+                    f"{self.file}, line 1, must be the header {CSV_HEADER!r}. "
+                    f"Received: {shortened(header)}. Take the original file."
+                )
+            if not data[end:].strip():
+                raise DataError(f"{self.file} must have at least one row. Received: a header only.")
+        return data
 
     def _read_lines(self, data: bytes, known_movies: set[int]) -> RatingColumns:
         """The same line by line, which says what is wrong, and where."""
@@ -152,11 +205,10 @@ class RatingTable:
         return None
 
 
-def _sealed(column: Any) -> NDArray[Any]:
-    """A column as one array of its own, which nobody can write to and nobody need copy."""
-    array = np.concatenate([chunk.to_numpy() for chunk in column.chunks])
-    array.setflags(write=False)
-    return array
+def _pieces(stream: BinaryIO) -> Iterator[bytes]:
+    """Whole lines, some megabytes of them at a time."""
+    while piece := stream.read(PIECE):
+        yield piece + stream.readline()
 
 
 def _is_whole(text: str) -> bool:

@@ -12,8 +12,6 @@ from tdrec.data.columns import Labels, Text, numbers_of, whole_numbers
 from tdrec.data.error import DataError
 from tdrec.data.interactions import Interactions, Items
 
-__all__ = ["DataError", "Movies", "Ratings"]
-
 TITLE, GENRES = "title", "genres"
 """The columns of a catalogue of movies."""
 

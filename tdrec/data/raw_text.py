@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tdrec.data.ratings import DataError
+from tdrec.data.error import DataError
 
-_UTF8_MARK = b"\xef\xbb\xbf"
+UTF8_MARK = b"\xef\xbb\xbf"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -25,7 +25,7 @@ def checked_bytes(data: bytes, file: str) -> bytes:
             f"{file} must be text with one byte for each plain letter. Received: what looks like "
             f"UTF-16. Convert it: iconv -f UTF-16 -t UTF-8 {file}."
         )
-    data = data.removeprefix(_UTF8_MARK)
+    data = data.removeprefix(UTF8_MARK)
     if not data[:1000].strip() and not data.strip():
         raise DataError(f"{file} must have at least one row. Received: an empty file.")
     return data

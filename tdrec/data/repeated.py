@@ -2,39 +2,53 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tdrec.data.interactions import Interactions
 
+def repeated_rows(
+    users: NDArray[np.int64], items: NDArray[np.int64], *others: NDArray[Any]
+) -> NDArray[np.bool_]:
+    """Which rows have the user, the item and all else of an earlier row.
 
-def repeated_rows(data: Interactions) -> NDArray[np.bool_]:
-    """Which rows have user, item, target and time of an earlier row, bool of shape `(rows,)`."""
+    Args:
+        users: Shape `(rows,)`.
+        items: Not negative, shape `(rows,)`.
+        others: What else must be the same, each of shape `(rows,)`.
+
+    Returns:
+        A mask of shape `(rows,)`.
+    """
     import pandas as pd
 
-    repeated = np.zeros(len(data), bool)
-    suspects = of_repeated_pairs(data.user_ids, data.item_rows)
+    repeated = np.zeros(len(users), bool)
+    suspects = _of_repeated_pairs(users, items)
     if suspects.size:  # of most tables there are none, and looking at all columns is slow
-        key: dict[str, NDArray[Any]] = {
-            "user": data.user_ids,
-            "item": data.item_rows,
-            "target": data.values,
-        }
-        if data.timestamps is not None:
-            key["time"] = data.timestamps
-        of_suspects = {name: values[suspects] for name, values in key.items()}
-        repeated[suspects] = pd.DataFrame(of_suspects).duplicated()
+        columns = enumerate((users, items, *others))
+        repeated[suspects] = pd.DataFrame({i: x[suspects] for i, x in columns}).duplicated()
     return repeated
 
 
-def of_repeated_pairs(users: NDArray[np.int64], movies: NDArray[np.int64]) -> NDArray[np.intp]:
-    """Rows of a user and a movie that occur together more than once."""
-    width = int(movies.max(initial=0)) + 1
-    if int(users.max(initial=0)) >= 2**63 // width - 1:  # a pair is no number of 64 bits
+def _of_repeated_pairs(users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.intp]:
+    """Rows of a user and an item that occur together more than once."""
+    width = int(items.max(initial=0)) + 1
+    first = min(int(users.min(initial=0)), 0)
+    if int(users.max(initial=0)) - first >= 2**63 // width - 1:  # a pair is no number of 64 bits
         return np.arange(len(users))
-    pairs = users * width + movies
-    ordered = np.sort(pairs)
-    repeated = ordered[1:][ordered[1:] == ordered[:-1]]
-    return np.flatnonzero(np.isin(pairs, repeated)) if repeated.size else np.empty(0, np.intp)
+    from_zero = users - first if first else users
+    pairs = from_zero * width + items
+    if not (pairs[1:] > pairs[:-1]).all():
+        # Stable sorting is fast where rows come in the order of users, as they mostly do.
+        sort = partial(np.ndarray.sort, kind="stable")
+        with ThreadPoolExecutor(threads := os.cpu_count() or 1) as pool:
+            list(pool.map(sort, np.array_split(pairs, threads)))
+        sort(pairs)
+    repeated = pairs[1:][pairs[1:] == pairs[:-1]]
+    if not repeated.size:
+        return np.empty(0, np.intp)
+    return np.flatnonzero(np.isin(from_zero * width + items, repeated))

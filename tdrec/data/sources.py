@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 
 from tdrec.data import movielens_tfds
+from tdrec.data.error import DataError
 from tdrec.data.movielens_files import ACCEPTED, load_files
-from tdrec.data.ratings import DataError, Ratings
+from tdrec.data.ratings import Ratings
 from tdrec.data.simulated import simulate
 from tdrec.data.table_files import is_table
 from tdrec.runtime.files import user_path

@@ -219,7 +219,8 @@ def _checked(
         fields["parts"] = None if fields["parts"] is None else fields["parts"].take(whole)
     data = Interactions(**fields)
     if source.time or source.kind != "binary":
-        again = repeated_rows(data)
+        moments = () if data.timestamps is None else (data.timestamps,)
+        again = repeated_rows(data.user_ids, data.item_rows, data.values, *moments)
         if count := int(again.sum()):
             dropped["of the user, item, target and time of an earlier row"] = count
             data = data.take(~again)

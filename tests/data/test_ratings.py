@@ -122,6 +122,15 @@ def test_rows_of_movies(movies):
         movies.rows([7, 8])
 
 
+@pytest.mark.parametrize("large", [31, 2**20, 2**62])
+def test_rows_of_movies_whatever_their_ids(large):
+    movies = Movies([large, 7], ("a", "b"), [[], []], ())
+    assert movies.rows([7, large, 7]).tolist() == [1, 0, 1]
+    for unknown in (-1, 0, 8, large + 1, 2**63 - 1):
+        with pytest.raises(DataError, match=f"Received: movie id {unknown} at row 1"):
+            movies.rows([7, unknown, large])
+
+
 def test_an_empty_catalogue_and_empty_ratings():
     movies = Movies([], (), [], ())
     assert len(movies) == 0

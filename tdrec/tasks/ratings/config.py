@@ -18,7 +18,7 @@ EPOCHS_OF_FEW = 8
 """Of a student of so few rows that `STEPS` were more."""
 
 TEACHER_BATCH, ROWS_OF_BATCH = 256, 200_000
-"""Rows of a teacher's step, and the training rows beyond which they grow, twice at twice as many."""
+"""Rows of a teacher's step, and the training rows beyond which both grow by doublings."""
 
 TEACHER_EPOCHS, ROWS_OF_EPOCHS, MOST_EPOCHS = 8, 100_000, 24
 """The most epochs of a teacher, and the training rows beyond which they grow like these, so far."""
