@@ -241,6 +241,6 @@ def test_wrong_values_end_in_one_line_before_anything_heavy_is_imported():
 def test_every_flag_of_the_readme_is_in_the_help():
     readme = (ROOT / "README.md").read_text()
     named = set(re.findall(r"^\| `--(\w+)` \|", readme, flags=re.MULTILINE))
-    assert named > {"genre", "method", "data", "tuned", "regime"}
+    assert named > {"segment", "method", "data", "split", "tuned", "regime"}
     shown = "".join(help_text(door, "") for door in ("run", "study", "doctor"))
     assert all(f"--{name} " in shown for name in named)
