@@ -5,7 +5,9 @@ It takes whatever else is known of a row as well.
 Source: "Talking Models", arXiv 2310.03188, appendix 6.2.
 """
 
-from collections.abc import Mapping
+import itertools
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -103,9 +105,10 @@ def rating_mlp(
     Source:
         Appendix 6.2 of the paper; the width of a category: fast.ai, `fastai.tabular`.
     """
-    tensors = {each: _input(each, kind) for each, kind in inputs.items()}
+    names = _layer_names(inputs)
+    tensors = {each: _input(names[each], kind) for each, kind in inputs.items()}
     features = [
-        _embedded(tensors[each], kind, _layer_name(each), id_dim, text_dim)
+        _embedded(tensors[each], kind, names[each], id_dim, text_dim)
         for each, kind in inputs.items()
     ]
     x = keras.layers.Concatenate(name="features")(features)
@@ -124,15 +127,28 @@ def rating_mlp(
     return keras.Model(tensors, last(x), name=name)
 
 
-def _layer_name(name: str) -> str:
-    return name.replace("/", "_")
+def _layer_names(inputs: Iterable[str]) -> dict[str, str]:
+    """Names of layers for inputs, as TensorFlow takes them, whatever a column is called."""
+    taken = {LOW, HIGH, PREDICTION, "features", f"{LOW}_dropout", f"{HIGH}_dropout"}
+    names = {}
+    for each in inputs:
+        plain = re.sub(r"\W", "_", each, flags=re.ASCII)
+        plain = plain if plain[:1].isalnum() else f"x{plain}"
+        for number in itertools.count(1):
+            name = plain if number == 1 else f"{plain}_{number}"
+            own = {name, f"{name}_embedding", f"{name}_number"}
+            if not own & taken:
+                break
+        taken |= own
+        names[each] = name
+    return names
 
 
 def _input(name: str, kind: Kind) -> Any:
     shape = (kind.length,) if isinstance(kind, Words) else ()
     shape = (kind.size,) if isinstance(kind, Flags) else shape
     dtype = "float32" if isinstance(kind, Flags | Number) else "int32"
-    return keras.Input(shape, dtype=dtype, name=_layer_name(name))
+    return keras.Input(shape, dtype=dtype, name=name)
 
 
 def _embedded(x: Any, kind: Kind, name: str, id_dim: int, text_dim: int) -> Any:
