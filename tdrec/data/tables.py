@@ -152,11 +152,13 @@ def _targets(
         return read_numbers(column, np.float64)
     codes, words = coded(column)
     none = [word for word in words if word.lower() in ("na", "nan", "null", "none")]
-    if odd := [w for w in words if w.lower() not in _FLAGS and w not in none]:
-        row = int(np.argmax(codes == words.index(odd[0]))) + 1
+    odd = np.array([*(w.lower() not in _FLAGS and w not in none for w in words), False])[codes]
+    if odd.any():
+        row = int(np.argmax(odd))
         raise DataError(
-            f"{source.rows}, row {row}: {source.target} must be 0 or 1, as the target is binary. "
-            f"Received: {odd[0]!r}. Correct it, or predict a number: --target=regression."
+            f"{source.rows}, row {row + 1}: {source.target} must be 0 or 1, as the target is "
+            f"binary. Received: {words[codes[row]]!r}. Correct it, or predict a number: "
+            "--target=regression."
         )
     table = np.array([*(_FLAGS.get(word.lower(), 0) for word in words), 0])
     missing = np.array([*(word in none for word in words), True])
