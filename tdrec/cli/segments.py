@@ -47,7 +47,7 @@ def find_segments(text: str, holdout: Holdout[Any]) -> tuple[str, ...]:
     Raises:
         UsageError: If one is not in these data, or has too few rows to be evaluated.
     """
-    train, test = holdout.train.segment_counts(), holdout.test.segment_counts()
+    train, test = _training_counts(holdout.train), holdout.test.segment_counts()
     noun = holdout.train.segment_noun
     by_density = sorted(train, key=lambda g: (-train[g], g))
     if text in WORDS:
@@ -82,7 +82,7 @@ def check_validation_rows(segments: Sequence[str], earlier: Holdout[Interactions
     Raises:
         UsageError: If a segment has too few.
     """
-    train, validation = earlier.train.segment_counts(), earlier.test.segment_counts()
+    train, validation = _training_counts(earlier.train), earlier.test.segment_counts()
     noun = earlier.train.segment_noun
     for name in segments:
         if validation[name] < MIN_TEST_ROWS or not train[name]:
@@ -91,6 +91,11 @@ def check_validation_rows(segments: Sequence[str], earlier: Holdout[Interactions
                 f"{noun}, and training rows before them. Received: {name!r} with "
                 f"{validation[name]} and {train[name]}. Name a method, or another {noun}."
             )
+
+
+def _training_counts(train: Interactions) -> dict[str, int]:
+    """How many rows of each segment count in training, where some may have the weight 0."""
+    return (train if train.weights is None else train.take(train.weights > 0)).segment_counts()
 
 
 def with_features(

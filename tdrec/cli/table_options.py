@@ -43,11 +43,11 @@ def read_table_flags(given: Mapping[str, Any]) -> TableSource | None:
         "items": given.get("items"),
         "item_id": items.get("item"),
         "segment": given.get("segment_column"),
-        "segment_separator": given.get("segment_separator"),
+        "segment_separator": _separator(given, "segment_separator"),
         "features": features_of(given["features"]) if "features" in given else None,
         "kind": given.get("target"),
         "scale": low_high,
-        "separator": given.get("separator"),
+        "separator": _separator(given, "separator"),
         "encoding": given.get("encoding"),
         "split": Split.parse(given["split"]) if "split" in given else None,
     }
@@ -64,3 +64,8 @@ def read_table_flags(given: Mapping[str, Any]) -> TableSource | None:
             "--segment_column. Name one, such as genre, country or merchant."
         )
     return TableSource(data, **{name: v for name, v in changes.items() if v is not None})
+
+
+def _separator(given: Mapping[str, Any], flag: str) -> str | None:
+    """A tab may be written as a backslash and a t, which a shell leaves as it is."""
+    return given[flag].replace("\\t", "\t") if flag in given else None

@@ -91,8 +91,8 @@ class Categories(_Coded):
 
     @classmethod
     def of(cls, values: Sequence[Any]) -> Categories:
-        """A column of values, where "" and None stand for none."""
-        words = ["" if value is None else str(value) for value in values]
+        """A column of values, where "", None and NaN stand for none."""
+        words = ["" if value is None or value != value else str(value) for value in values]
         different = sorted(set(words) - {""})
         code = {word: position for position, word in enumerate(different)} | {"": MISSING}
         return cls(np.array([code[word] for word in words], np.int32), tuple(different))
@@ -165,8 +165,12 @@ class Labels:
                 f"Labels must have bool flags of shape [sets, {len(names)} names]. "
                 f"Received: {flags.dtype} of shape {flags.shape}."
             )
-        if codes.ndim != 1 or (codes.size and not 0 <= codes.min() <= codes.max() < len(flags)):
-            raise DataError(f"Labels must have codes that are positions of {len(flags)} sets.")
+        is_whole = codes.ndim == 1 and (not codes.size or codes.dtype.kind in "iu")
+        if not is_whole or (codes.size and not 0 <= codes.min() <= codes.max() < len(flags)):
+            raise DataError(
+                f"Labels must have codes that are positions of {len(flags)} sets. Received: "
+                f"{codes.dtype} of shape {codes.shape}."
+            )
         object.__setattr__(self, "codes", sealed(codes.astype(np.int32, copy=False)))
         object.__setattr__(self, "flags", sealed(flags))
         object.__setattr__(self, "names", names)
@@ -244,14 +248,14 @@ class Numbers:
     values: NDArray[np.float32]
 
     def __post_init__(self) -> None:
-        values = np.asarray(self.values, np.float64)
+        given = numbers_of("values", self.values, "iufb", "numbers. Received: {}.")
         with np.errstate(over="ignore"):
-            values = values.astype(np.float32)
-        if values.ndim != 1 or np.isinf(values).any():
-            wrong = f"{values[np.isinf(values)][:1]}" if values.ndim == 1 else f"{values.shape}"
+            values = given.astype(np.float32)
+        if np.isinf(values).any():
+            row = int(np.argmax(np.isinf(values)))
             raise DataError(
-                "A numeric column must have one finite number of 32 bits for each row. "
-                f"Received: {wrong}. Drop the row, or take the logarithm of the column."
+                "A numeric column must have one finite number of 32 bits for each row. Received: "
+                f"{given[row]:g} at row {row}. Drop the row, or take the column's logarithm."
             )
         object.__setattr__(self, "values", sealed(values))
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tdrec.data.error import DataError
 from tdrec.data.interactions import Interactions
+from tdrec.data.nearest import nearest
 
 Rows = TypeVar("Rows", bound=Interactions)
 By = Literal["time", "random", "user", "column"]
@@ -44,7 +45,15 @@ class Holdout(Generic[Rows]):
         """Two parts, and what is known about them.
 
         Where the data have no scale, both parts get that of the training rows.
+
+        Raises:
+            DataError: If no training row has a weight above 0.
         """
+        if train.weights is not None and len(train) and not train.weights.any():
+            raise DataError(
+                "Rows to train on must have a weight above 0. "
+                f"Received: {len(train):,} of {train.name!r}, each of weight 0."
+            )
         if train.scale is None and len(train):
             scale = (float(train.values.min()), float(train.values.max()))
             train, test = train.changed(scale=scale), test.changed(scale=scale)
@@ -138,7 +147,7 @@ class Split:
         column: The column of parts. Default "".
 
     Raises:
-        ValueError: If the share is not between 0 and 1.
+        ValueError: If the share is not between 0 and 1, or something else has no meaning.
 
     Example:
         >>> Split.parse("random:0.8").train_fraction
@@ -152,6 +161,19 @@ class Split:
     column: str = ""
 
     def __post_init__(self) -> None:
+        if self.by not in get_args(By):
+            raise ValueError(
+                f"A split is by one of {', '.join(get_args(By))}. Received: {self.by!r}."
+            )
+        if (self.by == "column") != bool(self.column):
+            raise ValueError(
+                "A split by a column names it, and no other does. Received: "
+                f"{self.column!r}, by {self.by}. Write column:NAME."
+            )
+        if self.cut is not None and self.by != "time":
+            raise ValueError(f"A cut is of a split by time. Received: {self.cut}, by {self.by}.")
+        if self.seed < 0:
+            raise ValueError(f"A seed is not negative. Received: {self.seed}. The usual one is 0.")
         if not 0 < self.train_fraction < 1:
             raise ValueError(
                 "A split's share of training rows must lie between 0 and 1, both excluded. "
@@ -163,34 +185,29 @@ class Split:
         """Reads what a command line says.
 
         Args:
-            text: `"time"`, `"time:0.8"`, `"time:891382309"` (a timestamp), `"random"`,
-                `"random:0.8"`, `"random:0.8:7"` (a seed), the same of `"user"`, or `"column:NAME"`,
-                whose values are "train", "test" and, if you like, "validation".
+            text: `"time"`, `"time:0.8"`, `"time:891382309"` (a timestamp, which is a whole
+                number), `"random"`, `"random:0.8"`, `"random:0.8:7"` (a seed), the same of
+                `"user"`, or `"column:NAME"`, whose values are "train", "test" and, if you like,
+                "validation".
 
         Raises:
             ValueError: If it is none of these.
         """
-        by, *rest = text.split(":", 2 if not text.startswith("column") else 1)
-        number = r"\d+(\.\d*)?|\.\d+"
-        fits = {
-            "time": len(rest) < 2,
-            "random": len(rest) < 3,
-            "user": len(rest) < 3,
-            "column": len(rest) == 1 and bool(rest[0].strip()),
-        }
-        if by == "column" and fits[by]:
-            return cls("column", column=rest[0].strip())
-        is_number = all(re.fullmatch(number, part.strip()) for part in rest)
-        seeds = rest[1:]
-        if not fits.get(by) or not is_number or not all(part.isdecimal() for part in seeds):
+        by, _, rest = text.strip().partition(":")
+        if by == "column" and rest.strip():
+            return cls("column", column=rest.strip())
+        if by == "time" and re.fullmatch(r"\s*-?\d+\s*", rest, re.ASCII):
+            return cls("time", cut=int(rest))
+        share = r"\s*((?:\d+\.?\d*|\.\d+)(?:e-?\d+)?)\s*"
+        seed = r"(?::\s*(\d+)\s*)?" if by != "time" else "()"
+        found = re.fullmatch(f"(?:{share}{seed})?", rest, re.ASCII)
+        is_open = ":" in text and not rest
+        if by not in ("time", "random", "user") or not found or is_open:
             raise ValueError(
                 "A split is time, time:0.9, time:TIMESTAMP, random, random:0.9, random:0.9:SEED, "
-                f"user (as random), or column:NAME. Received: {text!r}."
+                f"user (as random), or column:NAME. Received: {text!r}. {nearest(by, get_args(By))}"
             )
-        share = float(rest[0]) if rest else 0.9
-        if by == "time" and share > 1:
-            return cls("time", cut=int(share))
-        return cls(by, share, seed=int(seeds[0]) if seeds else 0)  # type: ignore[arg-type]
+        return cls(by, float(found[1] or 0.9), seed=int(found[2] or 0))  # type: ignore[arg-type]
 
     @property
     def text(self) -> str:

@@ -140,7 +140,7 @@ class Interactions:
             is not known.
         weights: How much a row counts in training, float32 of shape `(rows,)`, not negative.
             Default None: each as much.
-        columns: What else is known of the rows, by name.
+        columns: What else is known of the rows, by name, which is none of `names`.
         parts: "train", "validation" or "test" of each row, where the data say so. Default None.
         user_names: What stands for a user's id where users are known by words, as in `Items`.
         scale: What predictions are clipped to. Default None: to be taken from training rows.
@@ -200,6 +200,11 @@ class Interactions:
         for name in ("values", "weights"):
             if name in found:
                 found[name] = found[name].astype(np.float32, copy=False)
+        if same := [name for name in self.names if name in (*self.columns, *self.items.columns)]:
+            raise DataError(
+                f"A column must not be called as the {same[0]}'s id is. Received: {same[0]!r} "
+                "among the columns. Rename it."
+            )
         parts = {} if self.parts is None else {"parts": self.parts}
         lengths = {name: len(x) for name, x in {**found, **self.columns, **parts}.items()}
         if len(set(lengths.values())) > 1:
@@ -337,7 +342,8 @@ class Interactions:
         """
         factor = self.unit / unit
         scale = self.scale and (self.scale[0] * factor, self.scale[1] * factor)
-        return self.changed(values=self.values * np.float32(factor), scale=scale, unit=unit)
+        values = self.values * np.float64(factor)  # which may be no number of 32 bits
+        return self.changed(values=values, scale=scale, unit=unit)
 
     def own_unit(self) -> float:
         """The power of two nearest to the standard deviation of the values; 1 of a binary target.
@@ -392,10 +398,11 @@ def _check_values(values: NDArray[Any], target: Target) -> None:
 
 
 def _check_weights(weights: NDArray[Any]) -> None:
-    wrong = ~(np.isfinite(weights) & (weights >= 0))
-    if wrong.any() or (weights.size and not weights.any()):
-        first = int(np.argmax(wrong)) if wrong.any() else 0
+    with np.errstate(over="ignore", invalid="ignore"):
+        wrong = ~(np.isfinite(weights.astype(np.float32, copy=False)) & (weights >= 0))
+    if wrong.any():
+        first = int(np.argmax(wrong))
         raise DataError(
-            "`weights` must be finite and not negative, and not all 0. "
-            f"Received: {weights[first]} at row {first}."
+            "`weights` must be finite numbers of 32 bits, and not negative. "
+            f"Received: {weights[first]} at row {first}. Drop the row."
         )

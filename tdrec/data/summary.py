@@ -57,7 +57,7 @@ def facts_of(
         facts["Split"] = _RULES[split.by].format(split=split)
     facts["Evaluation rows of users unseen in training"] = f"{holdout.cold_share:.1%}"
     facts[f"Evaluation rows of {item}s unseen in training"] = f"{holdout.unseen_item_share:.1%}"
-    return facts
+    return {name: " ".join(text.splitlines()) for name, text in facts.items()}
 
 
 _RULES: Mapping[str, str] = {
@@ -102,7 +102,8 @@ def _target(rows: Interactions) -> str:
     if rows.target == "binary":
         ones = int(values.sum())
         return f"binary: {ones:,} of {len(rows):,} are 1, {ones / len(rows):.2%}"
-    spread = f"mean {values.mean():.4g}, standard deviation {values.std():.4g}"
+    mean, deviation = values.mean(dtype=np.float64), values.std(dtype=np.float64)
+    spread = f"mean {mean:.4g}, standard deviation {deviation:.4g}"
     return f"{values.min():g} to {values.max():g}, {spread}; {histogram(values)}"
 
 

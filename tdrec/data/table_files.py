@@ -14,8 +14,9 @@ from typing import Any, Literal
 from tdrec.data.error import DataError
 from tdrec.data.nearest import nearest
 from tdrec.data.parquet_tables import parquet_file, read_parquet
-from tdrec.data.table_values import As, as_words
-from tdrec.data.text_tables import TextTable
+from tdrec.data.table_values import As, without_gaps
+from tdrec.data.text_files import TextFile
+from tdrec.data.text_tables import read_text
 from tdrec.runtime.files import user_path
 
 TEXT = (".csv", ".tsv", ".dat", ".txt")
@@ -28,9 +29,9 @@ class TableFiles:
 
     Args:
         path: A file named as `.csv`, `.tsv`, `.dat`, `.txt` (each maybe with `.gz` after it) or
-            `.parquet`, or a folder of parts of one of these kinds.
-        separator: What stands between fields of text. Default None: a comma in `.csv`, a tab in
-            `.tsv`, else what the first line has.
+            `.parquet`, or a folder of parts of one of these kinds, of which some may have no row.
+        separator: What stands between fields of text. Default None: what the first line has most
+            of, which is a comma in `.csv` and a tab in `.tsv` if there are as many of another.
         encoding: Of text. Default "utf-8".
 
     Raises:
@@ -85,46 +86,63 @@ class TableFiles:
         Returns:
             By name a pyarrow `ChunkedArray`: of int64 or of strings in a dictionary for "id", of
             strings in a dictionary for "word", of float64 for "number", of int64 seconds for
-            "time", and of float64 or strings in a dictionary for "auto". What is missing is null.
+            "time", and of float64 or strings in a dictionary for "auto". What is missing is null;
+            in text that is an empty field, or one of `MISSING_WORDS`.
 
         Raises:
             DataError: If a column is missing, or a line cannot be read as it is to be.
         """
         import pyarrow as pa
 
-        parts = [self._read(file, columns) for file in self.files]
+        files = self.files
+        parts = [self._read(file, columns) for file in files]
+        types = {name: {part[name].type for part in parts} - {pa.null()} for name in columns}
+        if mixed := [name for name in columns if len(types[name]) > 1]:  # numbers here, words there
+            columns = {**columns, **dict.fromkeys(mixed, "word")}
+            parts = [self._read(file, columns) for file in files]
         found = {}
         for name in columns:
-            of_parts = [part[name] for part in parts]
-            if len({each.type for each in of_parts}) > 1:  # numbers in one part, words in another
-                of_parts = [as_words(each) for each in of_parts]
+            of_parts = without_gaps([part[name] for part in parts], columns[name])
             chunks = [chunk for each in of_parts for chunk in each.chunks]
             found[name] = pa.chunked_array(chunks, of_parts[0].type).unify_dictionaries()
+            if not len(found[name]):
+                raise DataError(
+                    f"{self.path} must have at least one row. Received: a header only. Name "
+                    "another file."
+                )
         return found
 
-    def _text(self, file: Path) -> TextTable:
-        return TextTable(file, self.separator, self.encoding)
+    def _text(self, file: Path) -> TextFile:
+        return TextFile(file, self.separator, self.encoding)
 
     def _header(self, file: Path) -> list[str]:
         if _kind(file) == "parquet":
+            if self.separator is not None:
+                raise DataError(
+                    f"A separator is of text. Received: {self.separator!r} beside {file.name}. "
+                    "Leave out --separator."
+                )
             return list(parquet_file(file).schema_arrow.names)
         return self._text(file).header()
 
     def _read(self, file: Path, columns: Mapping[str, As]) -> dict[str, Any]:
         header, is_text = self._header(file), _kind(file) == "text"
-        has_header = not (is_text and all(name.isdecimal() for name in columns))
-        if not has_header:
-            header = [str(place) for place in range(1, len(header) + 1)]
+        numbered = [str(place) for place in range(1, len(header) + 1)]
+        by_number = is_text and all(name.isdecimal() for name in columns)
+        has_header = not by_number or header == numbered
+        header = numbered if by_number else header
         for name in columns:
             if header.count(name) != 1:
-                how = "once, not several times" if header.count(name) else "in its header"
+                is_there = name in header
                 raise DataError(
-                    f"{file.name} must have the column {name!r} {how}. "
-                    f"Received: {', '.join(map(repr, header[:20]))}. {nearest(name, header)}"
+                    f"{file.name} must have the column {name!r} "
+                    f"{'once, not several times' if is_there else 'in its header'}. "
+                    f"Received: {', '.join(map(repr, header[:20]))}. "
+                    f"{'Rename one of them.' if is_there else nearest(name, header)}"
                 )
         if not is_text:
             return read_parquet(file, columns)
-        return self._text(file).read(columns, header, has_header)
+        return read_text(self._text(file), columns, header, has_header)
 
 
 def is_table(path: Path) -> bool:
@@ -143,6 +161,6 @@ def _kind(file: Path) -> Literal["text", "parquet"]:
     if name.endswith(PARQUET):
         return "parquet"
     raise DataError(
-        f"A table must be a file of {', '.join((*TEXT, *PARQUET))}. Received: {file}. Rename it, "
-        "or write it as one of these."
+        f"A table must be a file of {', '.join((*TEXT, *PARQUET))}, or a folder of them alone. "
+        f"Received: {file}. Rename it, or write it as one of these."
     )

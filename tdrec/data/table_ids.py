@@ -15,7 +15,8 @@ from tdrec.data.error import DataError
 from tdrec.data.interactions import Items
 from tdrec.data.table_values import as_words
 
-_WHOLE = re.compile(r"(-?(?:0|[1-9]\d{0,17}))(?:\.0*)?")
+_WHOLE = re.compile(r"([+-]?(?:0|[1-9]\d{0,18}))(?:\.0*)?", re.ASCII)
+_LARGEST = 2**63 - 1
 FEW = 0.1
 """A share below which what is unlike the rest is more likely wrong than meant."""
 
@@ -52,18 +53,26 @@ def read_ids(column: Any, name: str, notes: Notes) -> Ids:
         return Ids(numbers, present, None)
     codes, words = coded(column)
     present = codes >= 0
-    matched = [_WHOLE.fullmatch(word) for word in words]
-    numeric = sum(match is not None for match in matched)
+    numbers_of_words = [_whole(word) for word in words]
+    known = [number for number in numbers_of_words if number is not None]
+    numeric = len(known)
     if words and numeric == len(words):
-        table = np.array([int(match.group(1)) for match in matched if match], np.int64)
+        table = np.array(known, np.int64)
         return Ids(np.where(present, table[codes], MISSING), present, None)
     if numeric and (len(words) - numeric) / len(words) <= FEW:
-        odd = next(w for w, match in zip(words, matched, strict=True) if match is None)
+        odd = next(w for w, x in zip(words, numbers_of_words, strict=True) if x is None)
         notes.warnings.append(
             f"MIXED IDS: {numeric:,} different ids of {name} are whole numbers and "
             f"{len(words) - numeric:,} are not, such as {odd!r}. All were read as words."
         )
     return Ids(codes.astype(np.int64), present, words)
+
+
+def _whole(word: str) -> int | None:
+    """The whole number that a word is, as 12 or 12.0, unless there is more in it, as in 012."""
+    match = _WHOLE.fullmatch(word)
+    number = int(match.group(1)) if match else _LARGEST + 1
+    return number if -_LARGEST <= number <= _LARGEST else None
 
 
 def coded(column: Any) -> tuple[NDArray[np.int32], tuple[str, ...]]:
@@ -130,8 +139,8 @@ def catalogue(
     different, counts = np.unique(known, return_counts=True)
     if different.size != known.size:
         raise DataError(
-            f"{file}: {key} must hold each id once. Received: {different[counts > 1][0]} "
-            f"{counts.max()} times. Keep one row for each item."
+            f"{file}: {key} must hold each id once. Received: {str(different[counts > 1][0])!r} "
+            f"{counts[counts > 1][0]} times. Keep one row for each item."
         )
     if known.dtype.kind == "i":
         items, numbers = Items(of_table.numbers, columns), of_rows.numbers
@@ -147,9 +156,9 @@ def catalogue(
         first = int(np.argmax(unknown))
         missing = np.unique(spelled[unknown])
         raise DataError(
-            f"{rows[0]}, row {first + 1}: each {rows[1]} must be in {file}. "
-            f"Received: {spelled[first]!s}, and {missing.size - 1:,} other ids that are not, of "
-            f"{int(unknown.sum()):,} rows. Add them to it, or remove the rows."
+            f"{rows[0]}, row {first + 1}: each {rows[1]} must be in {file}, whose ids are such as "
+            f"{str(known[0])!r}. Received: {str(spelled[first])!r}, and {missing.size - 1:,} other "
+            f"ids that are not, of {int(unknown.sum()):,} rows. Add them to it, or remove the rows."
         )
     notes.facts["Items known, with or without rows"] = f"{len(items):,}"
     return items, np.where(present, numbers, items.ids[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -21,6 +21,8 @@ ROLES = ("user", "item", "target", "time", "weight")
 """What a column of the rows can be, beside a feature."""
 
 KINDS: tuple[str, ...] = get_args(Kind)
+
+_LARGEST = 3e38  # of numbers of 32 bits
 
 
 @dataclass(frozen=True)
@@ -97,14 +99,29 @@ class TableSource:
                     f"A feature's kind is one of {', '.join(KINDS)}. Received: {name}:{kind}. "
                     f"{nearest(str(kind), KINDS)}"
                 )
+        self._check_words()
+        self._check_once()
+
+    def _check_words(self) -> None:
+        """Separators, the range and the encoding must mean something."""
         if "" in (self.separator, self.segment_separator):
             raise DataError("A separator must have a letter. Received: ''. Leave it out.")
+        if self.separator and re.search(r'["\r\n]|^\w$', self.separator):
+            raise DataError(
+                "A separator must be a sign that is no quote and no line end, such as ';'. "
+                f"Received: {self.separator!r}. Leave --separator out, to have it found."
+            )
         if self.scale is not None:
             low, high = self.scale
-            if not (math.isfinite(low) and math.isfinite(high) and low < high):
+            if not -_LARGEST <= low < high <= _LARGEST:
                 raise DataError(
                     "A range of targets must be two numbers, the lowest and the highest, such as "
                     f"1,5. Received: {low:g},{high:g}."
+                )
+            if self.kind == "binary":
+                raise DataError(
+                    f"A binary target is 0 or 1. Received: a range of {low:g},{high:g} beside it. "
+                    "Leave out the range, --target_range."
                 )
         try:
             "".encode(self.encoding)
@@ -112,7 +129,6 @@ class TableSource:
             raise DataError(
                 f"An encoding must be known. Received: {self.encoding!r}. Write utf-8 or latin-1."
             ) from error
-        self._check_once()
 
     def _check_once(self) -> None:
         """A column is one thing: the target must not be what it is predicted from."""
@@ -131,6 +147,12 @@ class TableSource:
                     f"A segment must be known before the {role} is. Received: {self.segment!r} as "
                     "both. Name another --segment_column."
                 )
+        if (kind := dict(self.features).get(self.segment)) not in (None, "categorical"):
+            raise DataError(
+                f"The column of segments is categorical. Received: {self.segment!r} as {kind}. "
+                "Leave it out of the features: models read it all the same."
+            )
+        roles |= {"item's id": self.item_id} if self.item_id else {}
         chosen = [name for name, _ in self.features]
         if repeated := [name for name in chosen if chosen.count(name) > 1]:
             raise DataError(f"A feature must be named once. Received: {repeated[0]!r} twice.")
@@ -145,8 +167,8 @@ class TableSource:
     @property
     def label(self) -> str:
         """What reports call the data."""
-        path = Path(self.rows)
-        return self.name or path.name.split(".")[0] or path.name
+        file = Path(self.rows).resolve().name
+        return self.name or file.split(".")[0] or file or "table"
 
     def changed(self, **changes: Any) -> TableSource:
         """The same with other values of some fields; None keeps what there is."""
@@ -218,7 +240,11 @@ def read_toml(path: str) -> TableSource:
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} must be readable text. Received: {error}.") from error
+        what = error.strerror if isinstance(error, OSError) else "bytes that are no UTF-8"
+        raise DataError(
+            f"{path} must be readable TOML. Received: {str(what).lower()}. Check the path, or save "
+            "it as UTF-8."
+        ) from error
     return TableSource.from_toml(text, file.resolve().parent, file.name)
 
 
@@ -237,18 +263,24 @@ def roles_of(text: str, roles: Sequence[str], flag: str) -> dict[str, str]:
     for part in text.split(","):
         role, equals, column = (each.strip() for each in part.partition("="))
         if not (equals and column) or role not in roles or role in found:
+            hint = nearest(role, roles)
+            if role in roles:
+                hint = "Name it once." if role in found else f"Write {role}=COLUMN."
+            elif not equals and found:
+                hint = "Names with commas go into a file: --data=FILE.toml."
             raise DataError(
-                f"--{flag} is a list of role=COLUMN, of {', '.join(roles)}, each once. "
-                f"Received: {part.strip()!r}. {nearest(role, roles)}"
+                f"--{flag} is a list of role=COLUMN, of {', '.join(roles)}, each once. Received: "
+                f"{part.strip()!r}. {hint}"
             )
         found[role] = column
     return found
 
 
 def features_of(text: str) -> tuple[tuple[str, str | None], ...]:
-    """Reads `COLUMN,COLUMN:KIND`."""
+    """Reads `COLUMN,COLUMN:KIND`, where the kind may be "auto"."""
     parts = (part.strip().rpartition(":") for part in text.split(",") if part.strip())
-    return tuple((name or kind, kind if name else None) for name, _, kind in parts)
+    kinds = ((name or kind, kind if name else None) for name, _, kind in parts)
+    return tuple((name, None if kind == "auto" else kind) for name, kind in kinds)
 
 
 _ABOUT: Mapping[str, str] = {
@@ -279,8 +311,10 @@ def _toml(value: Any) -> str:
         value = value.text
     if isinstance(value, tuple):
         return "[" + ", ".join(map(_toml, value)) + "]"
-    # A string of JSON is one of TOML but for a lone surrogate, which no file name needs.
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
+    if not isinstance(value, str):
+        return repr(value)
+    # A string of JSON is one of TOML but for DEL, and a lone surrogate, which no name needs.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _check_type(file: str, name: str, value: Any) -> None:
@@ -289,7 +323,9 @@ def _check_type(file: str, name: str, value: Any) -> None:
         rule = 'a table of kinds, such as {price = "numeric"}'
     elif name == "scale":
         numbers = isinstance(value, list) and len(value) == 2
-        fits = numbers and all(type(each) in (int, float) for each in value)
+        fits = numbers and all(
+            type(each) in (int, float) and -_LARGEST <= each <= _LARGEST for each in value
+        )
         rule = "two numbers, such as [1, 5]"
     else:
         fits, rule = isinstance(value, str), "a string"

@@ -10,9 +10,17 @@ from numpy.typing import NDArray
 
 from tdrec.data.columns import Categories, Column, Labels, Numbers, Text
 from tdrec.data.error import DataError
+from tdrec.data.holdout import PARTS
 from tdrec.data.interactions import Interactions, Items
 from tdrec.data.nearest import nearest
 from tdrec.data.repeated import repeated_rows
+from tdrec.data.table_checks import (
+    check_targets,
+    check_weights,
+    is_finite,
+    note_segments,
+    note_times,
+)
 from tdrec.data.table_files import TableFiles
 from tdrec.data.table_ids import FEW, Notes, catalogue, coded, read_ids, read_numbers
 from tdrec.data.table_source import TableSource
@@ -25,7 +33,7 @@ def read_table(source: TableSource) -> Interactions:
     Rows without a user, an item, a target, a time or a weight, where those have columns, are
     dropped and counted, and so are rows that repeat an earlier row's user, item, time and target,
     but for clicks without a time, where that may well happen. Whatever else is odd is counted in
-    `notes` or `warnings`.
+    `notes` or `warnings`. Rows are counted from 1, as in a table without its header.
 
     Args:
         source: Where the tables are and what their columns mean.
@@ -71,7 +79,7 @@ def read_table(source: TableSource) -> Interactions:
         key = source.item_id or source.item
         own = [name for name, place in places.items() if place == "items"]
         found = of_items.read({key: "id", **{name: kinds[name] for name in own}})
-        columns = {name: _column(found[name], name, kinds[name], source) for name in own}
+        columns = {name: _column(found[name], of_items.path, name, source, notes) for name in own}
         table = (of_items.path, key, found[key], columns)
     items, item_numbers = catalogue(table, (source.rows, source.item, item), notes)
     data = _checked(
@@ -84,7 +92,9 @@ def read_table(source: TableSource) -> Interactions:
             weights=weights,
             items=items,
             segment_column=source.segment,
-            columns={name: _column(raw[name], name, kinds[name], source) for name in row_columns},
+            columns={
+                name: _column(raw[name], source.rows, name, source, notes) for name in row_columns
+            },
             parts=_parts(raw, source),
             user_names=user.words,
             scale=(0.0, 1.0) if source.kind == "binary" else source.scale,
@@ -94,7 +104,9 @@ def read_table(source: TableSource) -> Interactions:
         kept,
         notes,
     )
-    _note_segments(data, source, notes)
+    note_segments(data, source, notes)
+    if data.timestamps is not None:
+        note_times(data.timestamps, source, notes)
     return data.changed(notes=notes.facts, warnings=tuple(notes.warnings))
 
 
@@ -140,29 +152,44 @@ def _targets(
         return read_numbers(column, np.float64)
     codes, words = coded(column)
     none = [word for word in words if word.lower() in ("na", "nan", "null", "none")]
-    if odd := [w for w in words if w.lower() not in _FLAGS and w not in none]:
-        row = int(np.argmax(codes == words.index(odd[0]))) + 1
+    odd = np.array([*(w.lower() not in _FLAGS and w not in none for w in words), False])[codes]
+    if odd.any():
+        row = int(np.argmax(odd))
         raise DataError(
-            f"{source.rows}, row {row}: {source.target} must be 0 or 1, as the target is binary. "
-            f"Received: {odd[0]!r}. Correct it, or predict a number: --target=regression."
+            f"{source.rows}, row {row + 1}: {source.target} must be 0 or 1, as the target is "
+            f"binary. Received: {words[codes[row]]!r}. Correct it, or predict a number: "
+            "--target=regression."
         )
     table = np.array([*(_FLAGS.get(word.lower(), 0) for word in words), 0])
     missing = np.array([*(word in none for word in words), True])
     return table[codes], ~missing[codes]
 
 
-def _column(raw: Any, name: str, how: As, source: TableSource) -> Column:
-    """A column as the kind of feature that it is."""
+def _column(raw: Any, file: str, name: str, source: TableSource, notes: Notes) -> Column:
+    """A column of a file as the kind of feature that it is."""
     import pyarrow as pa
 
-    kind = dict(source.features).get(name)
+    kind, how = dict(source.features).get(name), _kinds(source)[name]
     if how == "number" or (how == "auto" and pa.types.is_floating(raw.type)):
         numbers, present = read_numbers(raw, np.float64)
+        if (wrong := present & ~is_finite(numbers)).any():
+            row = int(np.argmax(wrong))
+            raise DataError(
+                f"{file}, row {row + 1}: {name} must be a finite number of 32 bits. Received: "
+                f"{numbers[row]:g}. Correct or remove the row, or take the column's logarithm."
+            )
         return Numbers(np.where(present, numbers, np.nan))
     codes, words = coded(raw)
     if name == source.segment and source.segment_separator:
         return _labels(Categories(codes, words), name, source)
-    return Text(codes, words) if kind == "text" else Categories(codes, words)
+    if kind != "text":
+        return Categories(codes, words)
+    if words and all(word.replace(".", "", 1).lstrip("-").isdecimal() for word in words):
+        notes.warnings.append(
+            f"NUMBERS AS TEXT: {name} of {file} holds numbers alone, such as {words[0]}. If it is "
+            f"one, write --features={name}:numeric."
+        )
+    return Text(codes, words)
 
 
 def _labels(column: Categories, name: str, source: TableSource) -> Labels:
@@ -179,7 +206,16 @@ def _labels(column: Categories, name: str, source: TableSource) -> Labels:
 def _parts(raw: Mapping[str, Any], source: TableSource) -> Categories | None:
     if not (source.split and source.split.column):
         return None
-    return Categories(*coded(raw[source.split.column]))
+    codes, words = coded(raw[source.split.column])
+    names = np.array([*words, ""])[codes]
+    if (wrong := ~np.isin(names, PARTS)).any():
+        row = int(np.argmax(wrong))
+        raise DataError(
+            f"{source.rows}, row {row + 1}: {source.split.column} must be one of "
+            f"{', '.join(PARTS)}. Received: {str(names[row])!r}, and other words in "
+            f"{int(wrong.sum()) - 1:,} more rows. Correct it, or split by another rule."
+        )
+    return Categories(codes, words)
 
 
 def _checked(
@@ -199,17 +235,12 @@ def _checked(
             f"{source.rows} must have a row with all of {', '.join(kept)}. Received: {rows:,} "
             f"rows, of which {dropped[worst]:,} have {worst}. Name other columns."
         )
-    _check_targets(fields["values"], whole, source)
+    check_targets(fields["values"], whole, source)
     items: Items = fields["items"]
     if items.names is None and not source.items:
         fields["item_ids"] = np.where(whole, fields["item_ids"], items.ids[0])
-    weights = fields["weights"]
-    if weights is not None and ((weights < 0) | np.isinf(weights))[whole].any():
-        row = int(np.argmax(whole & ((weights < 0) | np.isinf(weights)))) + 1
-        raise DataError(
-            f"{source.rows}, row {row}: {source.weight} must not be negative or infinite. "
-            f"Received: {weights[row - 1]:g}. Correct or remove the row."
-        )
+    if fields["weights"] is not None:
+        check_weights(fields["weights"], whole, source)
     if not whole.all():
         arrays = ("user_ids", "item_ids", "values", "timestamps", "weights")
         for name in arrays:
@@ -222,7 +253,8 @@ def _checked(
         moments = () if data.timestamps is None else (data.timestamps,)
         again = repeated_rows(data.user_ids, data.item_rows, data.values, *moments)
         if count := int(again.sum()):
-            dropped["of the user, item, target and time of an earlier row"] = count
+            key = "item, target and time" if source.time else "item and target"
+            dropped[f"of the user, {key} of an earlier row"] = count
             data = data.take(~again)
     found = {reason: count for reason, count in dropped.items() if count}
     if found:
@@ -232,47 +264,3 @@ def _checked(
         if share >= FEW:
             notes.warnings.append(f"DROPPED ROWS: {share:.0%} of {source.label}: {text}.")
     return data
-
-
-def _check_targets(values: NDArray[Any], whole: NDArray[np.bool_], source: TableSource) -> None:
-    with np.errstate(over="ignore"):
-        wrong = whole & ~np.isfinite(values.astype(np.float32))
-    rule = "a finite number of 32 bits"
-    if source.scale is not None and not wrong.any():
-        low, high = source.scale
-        wrong, rule = whole & ~((values >= low) & (values <= high)), f"within {low:g} to {high:g}"
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        raise DataError(
-            f"{source.rows}, row {row + 1}: {source.target} must be {rule}. "
-            f"Received: {values[row]:g}. Correct or remove the row, or give the right range."
-        )
-    if values[whole].min() == values[whole].max():
-        raise DataError(
-            f"{source.target} must vary, to be predicted. Received: {values[whole][0]:g} in each "
-            f"row of {source.rows}. Name another column as target."
-        )
-
-
-def _note_segments(data: Interactions, source: TableSource, notes: Notes) -> None:
-    column: Any = {**data.items.columns, **data.columns}[source.segment]
-    if not data.segment_names:
-        raise DataError(
-            f"The column {source.segment!r} must name segments. Received: no value in any row. "
-            "Name another --segment_column."
-        )
-    if isinstance(column, Categories):
-        for separator in (", ", "|", ";"):
-            lists = [name for name in data.segment_names if separator in name]
-            if len(lists) > 0.2 * len(data.segment_names):
-                notes.warnings.append(
-                    f"LISTS AS SEGMENTS: {len(lists):,} of {len(data.segment_names):,} values of "
-                    f"{source.segment} hold {separator!r}, such as {lists[0]!r}. To take each "
-                    f"part as a segment, write --segment_separator={separator!r}."
-                )
-                break
-    none = column.missing if source.segment in data.columns else None
-    if none is None:
-        none = int(column.take(data.item_rows).missing)
-    if none:
-        notes.facts["Rows of no segment"] = f"{none:,}"

@@ -5,6 +5,8 @@ It takes whatever else is known of a row as well.
 Source: "Talking Models", arXiv 2310.03188, appendix 6.2.
 """
 
+import itertools
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -131,16 +133,20 @@ def rating_mlp(
 
 
 def _layer_names(inputs: Iterable[str]) -> dict[str, str]:
-    """What the layers of each input are called: as it, unless Keras or another layer forbids it."""
+    """Names of layers for inputs, as TensorFlow takes them, whatever a column is called."""
     taken = {FEATURES, LOW, HIGH, PREDICTION, f"{LOW}_dropout", f"{HIGH}_dropout", *_OPERATIONS}
-    found = {}
+    names = {}
     for each in inputs:
-        name = each.replace("/", "_")
-        while taken & (own := {name, f"{name}_embedding", f"{name}_number"}):
-            name += "_"
+        plain = re.sub(r"\W", "_", each, flags=re.ASCII)
+        plain = plain if plain[:1].isalnum() else f"x{plain}"
+        for number in itertools.count(1):
+            name = plain if number == 1 else f"{plain}_{number}"
+            own = {name, f"{name}_embedding", f"{name}_number"}
+            if not own & taken:
+                break
         taken |= own
-        found[each] = name
-    return found
+        names[each] = name
+    return names
 
 
 def _input(name: str, kind: Kind) -> Any:
