@@ -110,6 +110,7 @@ def make_rows(
                 squared = shared * factor * own * noise
                 units = Units(ids.tolist(), counts.tolist(), squared.tolist())
                 details = {
+                    "genre": GENRES[g],
                     "rmse_cold": _rmse(squared[cold], counts[cold]),
                     "rmse_warm": _rmse(squared[~cold], counts[~cold]),
                     "cold_share": 0.7,
