@@ -110,6 +110,7 @@ def make_rows(
                 squared = shared * factor * own * noise
                 units = Units(ids.tolist(), counts.tolist(), squared.tolist())
                 details = {
+                    "genre": GENRES[g],
                     "rmse_cold": _rmse(squared[cold], counts[cold]),
                     "rmse_warm": _rmse(squared[~cold], counts[~cold]),
                     "cold_share": 0.7,
@@ -119,7 +120,7 @@ def make_rows(
                     "units": units,
                     "n_train": 36_000 - 3_900 * g,
                     "n_test": int(counts.sum()),
-                    "details": details | ({"rmse_all_genres": 0.95} if alone else {}),
+                    "details": details | ({"rmse_all_segments": 0.95} if alone else {}),
                     "tuned": {} if alone else {"learning_rate": 0.003, "steps": 240},
                     "latency_ms": None if alone else 1.9,
                     "model_bytes": None if alone else 300_000,

@@ -1,20 +1,13 @@
-"""Tests of genres as tasks: plain data, which name their ratings and know their splits."""
-
-import pickle
-import subprocess
-import sys
-from dataclasses import replace
+"""Tests of genres as tasks; what they share with any segment is in `test_segment.py`."""
 
 import numpy as np
 import pytest
 
-from tdrec.data import load, split_by_time
-from tdrec.studies.arm import Arm
-from tdrec.studies.config import VALIDATION_FRACTION
+from tdrec.data import Split, load
 from tdrec.studies.metric import RMSE
+from tdrec.tasks import genre_report
 from tdrec.tasks.genre import GenreTask
-from tdrec.tasks.ratings.config import PRESETS
-from tdrec.tasks.ratings.session import RatingSession
+from tdrec.tasks.segment import SegmentTask
 
 
 @pytest.fixture
@@ -40,48 +33,15 @@ def test_generated_data_are_said_to_be():
     assert data.sha256 == load("simulated").fingerprint
 
 
-def test_the_earlier_task_is_of_training_rows_alone(war, holdout):
-    earlier = war.earlier()
-    assert earlier == replace(war, validation=True) and earlier.name == "War"
-    expected = split_by_time(holdout.train, VALIDATION_FRACTION)
-    found = earlier.holdout()
-    assert found.train.fingerprint == expected.train.fingerprint
-    assert found.test.fingerprint == expected.test.fingerprint
-    assert found.test.timestamps.max() < holdout.cut
-    data = earlier.data()
-    assert data.sha256 == holdout.train.fingerprint != war.data().sha256
-    assert data.n_train + data.n_test == len(holdout.train)
+def test_ratings_are_held_out_by_time_and_are_as_they_were_read(war, holdout):
+    assert war.rule == Split("time", 0.9)
+    found = war.holdout()
+    assert found.train.unit == 1
+    for part, expected in ((found.train, holdout.train), (found.test, holdout.test)):
+        assert part.fingerprint == expected.fingerprint
 
 
-def test_genres_of_one_split_share_a_session(war, data):
-    assert GenreTask("Drama", data).shared == war.shared != war.earlier().shared
-    assert war.holdout() is GenreTask("Drama", data).holdout()  # which is read once
-
-
-def test_a_session_is_of_the_tasks_rows(war, cache):
-    session = war.earlier().open(cache)
-    assert isinstance(session, RatingSession)
-    assert session.holdout is war.earlier().holdout()
-    config = PRESETS["strong"]
-    assert session.teacher_file("War", config) == war.earlier().teacher_file(config)
-    assert war.teacher_file(config) != war.earlier().teacher_file(config)
-
-
-def test_it_runs_every_method(war):
-    assert war.presets is PRESETS and war.references == ("bias", "teacher")
-    assert war.runs(Arm("ld")) and war.runs(Arm("my:Own"))
-
-
-def test_it_is_small_plain_data_and_needs_no_tensorflow(war):
-    pickled = pickle.dumps(war)
-    assert len(pickled) < 1000 and pickle.loads(pickled) == war
-    code = (
-        "import sys; from tdrec.tasks.genre import GenreTask\n"
-        "from tdrec.tasks.ratings.config import PRESETS\n"
-        "task = GenreTask('War', sys.argv[1]); print(task.data().sha256)\n"
-        "print(task.teacher_file(PRESETS['strong']))\n"
-        "assert not {'tensorflow', 'keras', 'matplotlib'} & set(sys.modules)"
-    )
-    command = [sys.executable, "-c", code, war.source]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == [war.data().sha256, war.teacher_file(PRESETS["strong"])]
+def test_it_is_a_segment_whose_report_has_the_papers_tables(war):
+    assert isinstance(war, SegmentTask)
+    assert (war.parts, war.means) == (genre_report.parts, genre_report.means)
+    assert war.summary_parts is genre_report.summary_parts

@@ -7,7 +7,7 @@ import pytest
 from tdrec.distill import methods
 from tdrec.studies.arm import METHODS
 from tdrec.studies.config import Range
-from tdrec.tasks.ratings.config import METHOD_DEFAULTS, PRESETS, UNIT_DROPOUT, WEIGHTS
+from tdrec.tasks.ratings.config import BY_ROWS, METHOD_DEFAULTS, PRESETS, UNIT_DROPOUT, WEIGHTS
 
 STRONG, PAPER = PRESETS["strong"], PRESETS["paper"]
 
@@ -93,6 +93,32 @@ def test_tuned_values_change_their_own_method_alone():
     assert found.teacher == start.teacher and start.id_dropout == STRONG.id_dropout
     # A part is enough.
     assert start.tuned("td", {"steps": 40}) == replace(start, steps=40)
+
+
+@pytest.mark.parametrize(
+    ("rows", "all_rows", "steps", "batch"),
+    [
+        (40_000, 90_000, 240, 256),  # of MovieLens 100K, as it always was
+        (61_440, 200_000, 240, 256),
+        (61_441, 200_001, 260, 512),  # more than 240 * 256 rows
+        (400_000, 1_000_000, 1580, 2048),
+        (0, 0, 240, 256),
+    ],
+)
+def test_many_rows_are_an_epoch_of_the_student_and_larger_batches_of_the_teacher(
+    rows, all_rows, steps, batch
+):
+    found = STRONG.fitted(rows, all_rows)
+    assert (found.steps, found.teacher.batch_size) == (steps, batch)
+    assert replace(found, steps=BY_ROWS, teacher=STRONG.teacher) == STRONG
+    assert found.fitted(10 * rows, 10 * all_rows) == found  # once
+    given = replace(STRONG, steps=40, teacher=replace(STRONG.teacher, batch_size=64))
+    assert given.fitted(rows, all_rows) == given
+
+
+def test_an_epoch_is_of_the_rows_that_a_student_is_trained_on():
+    assert replace(STRONG, rows=0.1).fitted(1_000_000, 0).steps == 400
+    assert replace(STRONG, batch_size=1024).fitted(1_000_000, 0).steps == 980
 
 
 @pytest.mark.parametrize("ramp_up", [(30, 20), (20, -20), (20,), (20, 20, 20), ()])

@@ -45,7 +45,7 @@ def stored(result, tmp_path):
 
 
 def without_genre(config):
-    return replace(config, teacher=replace(config.teacher, rows="other genres"))
+    return replace(config, teacher=replace(config.teacher, rows="other segments"))
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -89,7 +89,7 @@ def test_references(session, war, holdout, cache):
     everything = score(
         BiasModel.fit(holdout.train).predict(holdout.test), holdout.test, holdout.train
     )
-    assert bias.score.details["rmse_all_genres"] == everything.value
+    assert bias.score.details["rmse_all_segments"] == everything.value
     assert bias.facts["params"] == BiasModel.fit(train).params
 
     model = session.teacher_model("War", SMALL)
@@ -97,7 +97,7 @@ def test_references(session, war, holdout, cache):
     result = session.run(war, SMALL, "teacher", None)
     for found, rows in (
         (result.score.value, test),
-        (result.score.details["rmse_all_genres"], holdout.test),
+        (result.score.details["rmse_all_segments"], holdout.test),
     ):
         expected = score(model.predict(encoder.encode(rows), verbose=0), rows, train)
         assert found == pytest.approx(expected.value, abs=1e-6)
@@ -129,7 +129,7 @@ def test_the_teacher_is_not_changed_by_teaching(session, drama):
 def test_evaluation_rows_decide_nothing_but_the_final_figure(session, drama, ratings, tmp_path):
     """With poisoned evaluation ratings the weights, and so all predictions, are the same."""
     values = np.where(ratings.timestamps >= session.holdout.cut, 0.5, ratings.values)
-    poisoned = split_by_time(replace(ratings, values=values.astype(np.float32)))
+    poisoned = split_by_time(ratings.changed(values=values.astype(np.float32)))
     found = []
     for each in (session, RatingSession(poisoned, tmp_path)):
         result = each.run(drama, SMALL, "fd", 0, keep=True)
@@ -235,7 +235,7 @@ def test_a_teacher_that_never_saw_the_genre(session, war, holdout):
     assert (session.segment("War", SMALL).teacher_train["movie"] > 0).all()
     assert session.teacher(war, other) != session.teacher(war, SMALL)
     result = session.run(war, other, "teacher", None)
-    assert "rmse_all_genres" not in result.score.details
+    assert "rmse_all_segments" not in result.score.details
     assert result.score.value != session.run(war, SMALL, "teacher", None).score.value
 
 
@@ -251,7 +251,7 @@ def test_the_paper_regime_trains_without_id_dropout(session, drama, tmp_path):
 
 
 def test_the_densest_genres_of_the_papers_data_have_a_rank(holdout, cache, data):
-    train = replace(holdout.train, name="MovieLens 100K")
+    train = holdout.train.changed(name="MovieLens 100K")
     named = RatingSession(replace(holdout, train=train), cache)
     counts = train.genre_counts()
     by_rank = sorted(counts, key=counts.get, reverse=True)

@@ -32,7 +32,7 @@ def test_a_student_without_a_teacher_learns_what_keras_teaches_it(session):
         return rating_model(SMALL.student, segment.encoder, segment.train, "model")
 
     distiller = Distiller(split_model(new_model(), LOW, HIGH), None, methods.get("scratch"))
-    compile_student(distiller, replace(PLAIN, learning_rate=1e-2))
+    compile_student(distiller, replace(PLAIN, learning_rate=1e-2), "regression")
     curve = train_student(distiller, rows, segment, PLAIN, seed=3)
     assert [point["step"] for point in curve] == [20, 40]
     assert curve[1]["rmse"] < curve[0]["rmse"]

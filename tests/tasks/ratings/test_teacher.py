@@ -63,7 +63,7 @@ def test_the_teacher_learns_the_mean_of_its_members(train, learned):
     config = replace(CONFIG, members=2, seed=3, epochs=1)
     train_teacher(train, config)
     taught = learned[-1]
-    x = id_variants(FeatureEncoder.fit(train).encode(train), config.id_dropout)
+    x = id_variants(FeatureEncoder.fit(train).encode(train), ["user", "movie"])
     alone = [replace(config, members=1, seed=seed) for seed in (6, 7)]
     members = [predict(train_teacher(train, one), x) for one in alone]
     assert np.abs(members[0] - members[1]).max() > 1e-3
@@ -73,11 +73,16 @@ def test_the_teacher_learns_the_mean_of_its_members(train, learned):
 def test_a_target_is_between_rating_and_bias_model(train, learned):
     train_teacher(train, replace(CONFIG, bias_weight=3.0, id_dropout={"user": 0.5}))
     bias = BiasModel.fit(train)
-    movie = bias.movie_bias[bias.movies.lookup(train.movie_ids)]
+    movie = bias.item_bias[bias.items.lookup(train.movie_ids)]
     cold_user = bias.mean + movie + np.mean(train.values - bias.mean - movie)
     for targets, known in zip(np.split(learned[-1][:, 0], 2), (True, False), strict=True):
         predicted = bias.predict(train) if known else cold_user
         np.testing.assert_allclose(targets, (train.values + 3 * predicted) / 4, rtol=1e-5)
+
+
+def test_user_and_item_are_called_as_in_the_rows(train):
+    assert teacher.id_names(CONFIG.id_dropout, train) == ["user", "movie"]
+    assert teacher.id_names({"item": 0.5}, train) == ["movie"]
 
 
 def test_a_teacher_that_diverges_is_no_teacher(train):
