@@ -91,11 +91,7 @@ class Items:
             DataError: If an id is not in the catalogue.
         """
         wanted = whole_numbers(f"{self.noun}_ids", item_ids)
-        found: NDArray[np.int64]
-        if wanted.size and wanted.min() >= 0 and wanted.max() < self._positions.size:
-            found = self._positions[wanted]
-        else:
-            found = self._index.get_indexer(wanted)
+        found = self._places(wanted)
         if (found < 0).any():
             first = int(np.argmax(found < 0))
             raise DataError(
@@ -103,6 +99,19 @@ class Items:
                 f"Received: {self.noun} id {wanted[first]} at row {first}. Add the {self.noun} or "
                 "drop the row."
             )
+        return found
+
+    def has(self, item_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which ids are in the catalogue, of shape `(rows,)`."""
+        return self._places(item_ids) >= 0
+
+    def _places(self, item_ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Where each stands, or -1."""
+        found: NDArray[np.int64]
+        if item_ids.size and item_ids.min() >= 0 and item_ids.max() < self._positions.size:
+            found = self._positions[item_ids]
+        else:
+            found = self._index.get_indexer(item_ids)
         return found
 
     @cached_property

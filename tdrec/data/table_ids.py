@@ -102,6 +102,7 @@ def read_numbers(column: Any, dtype: Any) -> tuple[NDArray[Any], NDArray[np.bool
         chunks = [chunk.fill_null(0).to_numpy() for chunk in column.chunks]
         present = pc.is_valid(column).to_numpy()
     numbers = np.concatenate(chunks).astype(dtype, copy=False)
+    numbers.setflags(write=False)  # so that nobody copies it to be sure of it
     if numbers.dtype.kind == "f":
         present = present & ~np.isnan(numbers)
     return numbers, present
@@ -144,7 +145,7 @@ def catalogue(
         )
     if known.dtype.kind == "i":
         items, numbers = Items(of_table.numbers, columns), of_rows.numbers
-        unknown = present & ~np.isin(numbers, of_table.numbers)
+        unknown = present & ~items.has(numbers)
         spelled: Any = numbers
     else:
         place = {word: position for position, word in enumerate(known.tolist())}

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice, repeat
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-_PIECE = 1 << 20
+_PIECE = 1 << 22
 _OVERLAP = 3  # bytes that are looked at with the next piece
-_ZERO, _MINUS, _SPACE = b"0- "
-_AFTER_ZERO = b"0123456789xX"
+_ZERO, _MINUS, _SPACE, _FEED, _RETURN = b"0- \n\r"
+_POINT, _NINE = b".9"  # between them there are digits and a slash
+_AFTER_ZERO = np.zeros(256, bool)
+_AFTER_ZERO[list(b"0123456789xX")] = True
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,7 @@ def is_of_bytes(encoding: str) -> bool:
 
 
 def look_at(stream: Any, separator: str, encoding: str) -> Look:
-    """Looks at all bytes.
+    """Looks at all bytes, with a thread for each core.
 
     Args:
         stream: Where they are read from.
@@ -44,24 +49,53 @@ def look_at(stream: Any, separator: str, encoding: str) -> Look:
     """
     if not is_of_bytes(encoding):
         return Look(-1, True)
-    before = np.zeros(256, bool)  # what may stand before a field
-    before[list(b'\r\n"' + separator.encode(encoding, "replace")[-1:])] = True
-    after = np.zeros(256, bool)
-    after[list(_AFTER_ZERO)] = True
+    starts = np.zeros(256, bool)  # what may stand before a field
+    starts[list(b'\r\n"' + separator.encode(encoding, "replace")[-1:])] = True
     feeds = returns = past = 0
     has_zeros, ending = False, b"\n" * _OVERLAP
-    while piece := stream.read(_PIECE):
-        if b"\0" in piece:
-            text = piece[: piece.index(b"\0")]
-            return Look(-1, True, past + text.count(b"\n") + 1)
-        data = np.frombuffer(ending + piece, np.uint8)
-        past += piece.count(b"\n")
-        feeds += _ends(data, ord("\n"), ord("\r"))
-        returns += _ends(data, ord("\r"), ord("\n"))
-        has_zeros = has_zeros or _zeros_first(data, before, after)
-        ending = (ending + piece)[-_OVERLAP:]
+    with ThreadPoolExecutor(threads := os.cpu_count() or 1) as pool:
+        pieces = iter(lambda: stream.read(_PIECE), b"")
+        while some := list(islice(pieces, 2 * threads)):
+            endings = [ending, *(piece[-_OVERLAP:] for piece in some)]
+            windows = [start + piece for start, piece in zip(endings[:-1], some, strict=True)]
+            ending = (windows[-1])[-_OVERLAP:]
+            for piece, found in zip(
+                some, pool.map(_Counts.of, windows, repeat(starts)), strict=True
+            ):
+                if found.has_zero_byte:
+                    text = piece[: piece.index(b"\0")]
+                    return Look(-1, True, past + text.count(b"\n") + 1)
+                past += piece.count(b"\n")
+                feeds, returns = feeds + found.feeds, returns + found.returns
+                has_zeros = has_zeros or found.has_zeros_first
     lines = feeds or returns
     return Look(lines + (ending[-1:] not in (b"\n", b"\r")), has_zeros)
+
+
+class _Counts(NamedTuple):
+    """What is in a piece, after the last bytes of the one before."""
+
+    has_zero_byte: bool
+    feeds: int
+    returns: int
+    has_zeros_first: bool
+
+    @classmethod
+    def of(cls, window: bytes, starts: NDArray[np.bool_]) -> _Counts:
+        data = np.frombuffer(window, np.uint8)
+        ends = data == _FEED
+        if b"\r" in window or (ends[1:] & ends[:-1]).any():
+            feeds, returns = (_ends(data, *pair) for pair in ((_FEED, _RETURN), (_RETURN, _FEED)))
+        else:  # no line is empty
+            feeds, returns = int(np.count_nonzero(ends[_OVERLAP:])), 0
+        # Of each 0 the byte before it, and the byte after it; before a sign or a space, the field.
+        left = data[1:-2]
+        at = np.flatnonzero((data[2:-1] == _ZERO) & ((left < _POINT) | (left > _NINE))) + 2
+        at = at[_AFTER_ZERO[data[at + 1]]]
+        first = data[at - 1]
+        signed = (first == _MINUS) | (first == _SPACE)
+        has_first = (starts[first] | (signed & starts[data[at - 2]])).any()
+        return cls(b"\0" in window, feeds, returns, bool(has_first))
 
 
 def _ends(data: NDArray[np.uint8], end: int, other: int) -> int:
@@ -69,13 +103,3 @@ def _ends(data: NDArray[np.uint8], end: int, other: int) -> int:
     at = np.flatnonzero(data[_OVERLAP:] == end) + _OVERLAP
     empty = (data[at - 1] == end) | ((data[at - 1] == other) & (data[at - 2] == end))
     return int(at.size - np.count_nonzero(empty))
-
-
-def _zeros_first(
-    data: NDArray[np.uint8], before: NDArray[np.bool_], after: NDArray[np.bool_]
-) -> bool:
-    at = np.flatnonzero(data[1:-1] == _ZERO) + 1
-    at = at[after[data[at + 1]]]
-    first = data[at - 1]
-    is_signed = (first == _MINUS) | (first == _SPACE)
-    return bool((before[first] | (is_signed & before[data[np.maximum(at - 2, 0)]])).any())
