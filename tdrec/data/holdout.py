@@ -97,7 +97,7 @@ def split_by_time(
         >>> holdout = split_by_time(ratings)
         >>> validation = split_by_time(holdout.train)
         >>> len(holdout.train), len(holdout.test)
-        (4454, 499)
+        (4972, 553)
 
     Source:
         "Talking Models" (arXiv 2310.03188), section 6.2: one global split of MovieLens by

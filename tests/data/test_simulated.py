@@ -116,9 +116,9 @@ def test_models_come_in_the_order_that_they_have_on_movielens(session, genre):
         for method, seeds in (("bias", [0]), ("teacher", [0]), ("scratch", [0, 1]), ("ld", [0, 1]))
     )
     assert teacher < ld < scratch
-    assert bias - 0.02 < teacher < bias - 0.002
-    assert bias - 0.015 < ld < bias + 0.003
-    assert bias < scratch < bias + 0.015
+    assert bias - 0.03 < teacher < bias - 0.002
+    assert ld < bias + 0.003
+    assert bias - 0.002 < scratch < bias + 0.02
 
 
 def test_the_same_seed_gives_the_same_data(simulated):

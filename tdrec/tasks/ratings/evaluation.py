@@ -52,7 +52,7 @@ def score(predictions: ArrayLike, test: Interactions, train: Interactions) -> Sc
     Example:
         >>> constant = np.full(len(test), train.values.mean())
         >>> round(score(constant, test, train).value, 3)
-        1.213
+        1.122
     """
     values = np.asarray(predictions, np.float64).reshape(-1)
     if len(values) != len(test) or not np.isfinite(values).all():
@@ -129,7 +129,7 @@ class BiasModel:
 
     Example:
         >>> round(score(BiasModel.fit(train).predict(test), test, train).value, 3)
-        1.077
+        1.055
 
     Source:
         Koren, "Factorization Meets the Neighborhood", 2008, section 2.1.

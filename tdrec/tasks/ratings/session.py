@@ -67,7 +67,7 @@ class RatingSession(Session):
         >>> session = RatingSession(split_by_time(ratings), cache)
         >>> result = session.run(GenreTask("Drama", "simulated"), config, "bias", seed=None)
         >>> round(result.score.value, 3)
-        1.121
+        1.092
     """
 
     def __init__(self, holdout: Holdout[Any], cache: Path, split: Split = BY_TIME) -> None:
