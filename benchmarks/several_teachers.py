@@ -34,7 +34,13 @@ from tdrec.tasks.ratings.config import METHOD_DEFAULTS, PRESETS
 from tdrec.tasks.ratings.evaluation import score
 from tdrec.tasks.ratings.segment import Segment
 from tdrec.tasks.ratings.student import compile_student, train_student
-from tdrec.tasks.ratings.teacher import predict, rating_model, targets_of, train_teacher
+from tdrec.tasks.ratings.teacher import (
+    id_names,
+    predict,
+    rating_model,
+    targets_of,
+    train_teacher,
+)
 
 flags.DEFINE_list("genres", ["Drama", "War"], "The students' genres.")
 flags.DEFINE_list("methods", ["LD"], "What the students learn by: LD, TD, or both.")
@@ -73,22 +79,17 @@ def mixed(name: str, weights: str | None, temperature: float = 1.0) -> Method:
     return MultiTeacher(methods, weights, temperature=temperature)
 
 
-def of_genre(ratings: Ratings, genre: str, without: bool = False) -> Ratings:
-    column = ratings.movies.genre_names.index(genre)
-    has = ratings.movies.genres[ratings.movie_rows, column]
-    return ratings.take(~has if without else has)
-
-
 def scores_of(
     genre: str, train: Ratings, test: Ratings, good: keras.Model, seeds: range
 ) -> dict[str, Scores]:
     """The scores of all arms in one genre."""
-    others = of_genre(train, genre, without=True)
+    mine, judged = train.of_genre(genre), test.of_genre(genre)
+    others = train.take(~train.in_segment(genre))
+    config = CONFIG.fitted(len(mine), len(train))
     teachers = {"good": (good, FeatureEncoder.fit(train))}
-    teachers["bad"] = train_teacher(others, CONFIG.teacher), FeatureEncoder.fit(others)
-    mine, judged = of_genre(train, genre), of_genre(test, genre)
+    teachers["bad"] = train_teacher(others, config.teacher), FeatureEncoder.fit(others)
     encoder = FeatureEncoder.fit(mine)
-    names = tuple(CONFIG.id_dropout)
+    names = id_names(config.id_dropout, mine)
     features = {n: id_variants(e.encode(mine), names) for n, (_, e) in teachers.items()}
     x = id_variants(encoder.encode(mine), names)
     y = targets_of(mine, 2 ** len(names))
@@ -114,7 +115,7 @@ def scores_of(
             if fields := distiller.method.teacher_fields:
                 trace = distiller.method.reads(cache(distiller.teacher, features, fields))
                 given = attach(x, as_tensors(trace), fields)
-            train_student(distiller, (given, y), segment, CONFIG, seed)
+            train_student(distiller, (given, y), segment, config, seed)
             student = distiller.student_layers[0]
             found[label].append(score(predict(student, segment.student_test), judged, mine))
         rmse = np.mean([result.value for result in found[label]])
@@ -128,7 +129,7 @@ def new_distiller(
     keras.utils.set_random_seed(seed)
     student = rating_model(CONFIG.student, segment.encoder, segment.train, "student")
     distiller = Distiller(split_model(student, low=LOW, high=HIGH), teacher, method())
-    compile_student(distiller, CONFIG)
+    compile_student(distiller, CONFIG, segment.train.target)
     return distiller
 
 
@@ -147,7 +148,8 @@ def main(_: list[str]) -> None:
     options = flags.FLAGS
     began = time.perf_counter()
     holdout = split_by_time(split_by_time(load(options.data)).train)
-    good = train_teacher(holdout.train, CONFIG.teacher)
+    config = CONFIG.fitted(0, len(holdout.train))
+    good = train_teacher(holdout.train, config.teacher)
     found = [
         scores_of(genre, holdout.train, holdout.test, good, range(options.seeds))
         for genre in options.genres

@@ -21,10 +21,10 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from absl import app, flags
-from timing import SIZES, STUDENT, TEACHER, Measure, in_turns, ours, rows
+from timing import STUDENT, TEACHER, Measure, in_turns, ours, paper_model, rows
 
 import tdrec
-from tdrec.models.rating_mlp import HIGH, LOW, rating_mlp
+from tdrec.models.rating_mlp import HIGH, LOW
 
 ROOT = Path(__file__).resolve().parent.parent
 FIT_STEPS = 50
@@ -37,7 +37,7 @@ flags.DEFINE_bool("serve", False, "Measures a line for each that is asked for on
 
 def fit_ms(method: tdrec.Method, batch_size: int) -> Measure:
     """A step of `fit` as people call it, one step an execution, all that `fit` does included."""
-    models = rating_mlp(SIZES, **STUDENT), rating_mlp(SIZES, **TEACHER)
+    models = paper_model(**STUDENT), paper_model(**TEACHER)
     distiller = tdrec.Distiller(*(tdrec.split_model(m, LOW, HIGH) for m in models), method)
     distiller.compile("adam", "mse", jit_compile=True)
     data = distiller.with_teacher_targets(rows(), batch_size=batch_size, drop_remainder=True)

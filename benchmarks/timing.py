@@ -12,7 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 import tdrec
-from tdrec.models.rating_mlp import HIGH, LOW, rating_mlp
+from tdrec.models import rating_mlp
+from tdrec.models.rating_mlp import HIGH, LOW
 
 SIZES = {"user": 752, "movie": 1617, "word": 654, "genre": 19, "title": 8}
 TEACHER = {"units": (512, 256), "id_dim": 100, "text_dim": 50}
@@ -23,6 +24,16 @@ STEPS = 20  # of one call of the compiled loop
 Sizes = dict[str, Any]
 Measure = Callable[[], float]
 Line = TypeVar("Line", bound=Hashable)
+
+
+def paper_model(**sizes: Any) -> keras.Model:
+    """The paper's model, of this revision or of an earlier one, which `step_since.py` measures."""
+    inputs: Any = SIZES
+    if hasattr(rating_mlp, "Ids"):
+        ids = {name: rating_mlp.Ids(SIZES[name]) for name in ("user", "movie")}
+        title = rating_mlp.Words(SIZES["word"], SIZES["title"])
+        inputs = {**ids, "title": title, "genres": rating_mlp.Flags(SIZES["genre"])}
+    return rating_mlp.rating_mlp(inputs, **sizes)
 
 
 def rows(count: int = ROWS) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -86,7 +97,7 @@ def ours(
     method: tdrec.Method, batch_size: int, student: Sizes = STUDENT, *, reused: bool = True
 ) -> Measure:
     """A step of `tdrec.Distiller`, with the teacher's targets reused or the teacher in the step."""
-    models = rating_mlp(SIZES, **student), rating_mlp(SIZES, **TEACHER)
+    models = paper_model(**student), paper_model(**TEACHER)
     distiller = tdrec.Distiller(*(tdrec.split_model(m, LOW, HIGH) for m in models), method)
     distiller.compile("adam", "mse", jit_compile=True, steps_per_execution=STEPS)
     if reused:
@@ -101,7 +112,7 @@ def theirs(kind: str, batch_size: int, student: Sizes = STUDENT) -> Measure:
     Raises:
         ValueError: Keras's, for the features of unequal widths.
     """
-    models = rating_mlp(SIZES, **TEACHER), rating_mlp(SIZES, **student)
+    models = paper_model(**TEACHER), paper_model(**student)
     losses = {
         "features": lambda: [
             keras.distillation.FeatureDistillation(

@@ -14,7 +14,7 @@ import tiny_images
 from small_models import INPUTS, small_model
 from small_vit import npz_weights, write_folder
 from tdrec.cli.options import read_options
-from tdrec.data import check_source, load
+from tdrec.data import TableSource, check_source, load, read_table
 from tdrec.data.images import check_image_source, load_images
 from tdrec.distill.teacher_targets import TeacherTargets
 from tdrec.models.vit_checkpoints import load_vit
@@ -49,6 +49,16 @@ def test_ratings(home, monkeypatch):
     assert load("~/ml").fingerprint == load(str(home / "ml")).fingerprint
     monkeypatch.setenv("TDREC_DATA", "~/ml")
     assert load("auto").name == "movielens-ml"
+
+
+def test_tables_of_rows(home):
+    (home / "own").mkdir()
+    (home / "own" / "rows.csv").write_text("who,what,liked,where\n1,2,0,NL\n1,3,1,NL\n")
+    source = TableSource("~/own/rows.csv", "who", "what", "liked", "where")
+    assert len(read_table(source)) == 2
+    (home / "own.toml").write_text(source.changed(rows="own/rows.csv").to_toml())
+    options = read_options("run", ["run", "--data=~/own.toml"])
+    assert options.table.rows == str(home / "own" / "rows.csv")
 
 
 def test_images(home):

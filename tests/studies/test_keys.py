@@ -54,7 +54,8 @@ DECIDING = (
 SHOWING = (
     *("cli/options.py", "report/claims.py", "run.py", "study.py", "doctor.py"),
     *("export/export.py", "export/formats.py", "integrations/tfrs.py"),
-    *("tasks/genre_report.py", "tasks/image_report.py", "tasks/paper_tables.py"),
+    *("tasks/genre_report.py", "tasks/segment_report.py", "tasks/image_report.py"),
+    "tasks/paper_tables.py",
 )
 
 

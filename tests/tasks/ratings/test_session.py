@@ -290,6 +290,65 @@ def test_a_teacher_that_diverges_is_the_reason_of_who_reads_it(holdout, tmp_path
     assert session.run(drama, wild, "bias", None).reason == ""
 
 
+def test_a_student_of_large_targets_is_the_same_and_predicts_in_their_unit(
+    session, drama, holdout, cache, tmp_path
+):
+    def of_large(part):
+        low, high = part.scale
+        own = part.changed(values=128 * part.values, scale=(128 * low, 128 * high))
+        return own.in_units(own.own_unit())
+
+    large = replace(holdout, train=of_large(holdout.train), test=of_large(holdout.test))
+    assert large.train.unit == 128
+    # Its teacher's rows are other rows, which are not in the cache.
+    result = RatingSession(large, cache).run(drama, SMALL, "scratch", 0, keep=True)
+    plain = session.run(drama, SMALL, "scratch", 0)
+    assert result.score.value == pytest.approx(128 * plain.score.value, rel=1e-6)
+    assert result.facts["curve"] == plain.facts["curve"]
+    student, encoder = stored(result, tmp_path)
+    train, test = (part.of_genre("Drama").in_units(1) for part in (large.train, large.test))
+    again = score(student.predict(encoder.encode(test), verbose=0), test, train)
+    assert again.value == pytest.approx(result.score.value, rel=1e-6)
+
+
+def test_a_binary_target_with_weights_is_learned_and_scored_as_such(
+    drama, holdout, tmp_path, session
+):
+    def clicks(part):
+        likes = (part.values > 3).astype(np.float32)
+        weights = np.where(part.movie_ids % 2, 1.0, 3.0)
+        return part.changed(values=likes, scale=(0.0, 1.0), target="binary", weights=weights)
+
+    parts = replace(holdout, train=clicks(holdout.train), test=clicks(holdout.test))
+    own = RatingSession(parts, tmp_path)
+    train, test = (part.of_genre("Drama") for part in (parts.train, parts.test))
+    constant = score(np.full(len(test), train.values.mean()), test, train).value
+    for method, seed in (("bias", None), ("teacher", None), ("ld", 0)):
+        result = own.run(drama, SMALL, method, seed, keep=True)
+        assert 0 < result.score.value < 2 * constant and 0 < result.score.details["auc"] < 1
+        assert ("log_loss_all_segments" in result.score.details) == (seed is None)
+    logged = {name for name in result.facts["curve"][0] if "loss" in name}
+    assert logged == {"loss", "log_loss", "task_loss", "label_loss"}
+    student, encoder = stored(result, tmp_path)
+    predictions = student.predict(encoder.encode(test), verbose=0)
+    assert 0 < predictions.min() < predictions.max() < 1
+    assert score(predictions, test, train).value == pytest.approx(result.score.value, abs=1e-6)
+    even = replace(parts, train=parts.train.changed(weights=None))
+    plain = RatingSession(even, tmp_path).run(drama, SMALL, "scratch", 0)
+    weighted = own.run(drama, SMALL, "scratch", 0)
+    assert plain.score.value != weighted.score.value
+
+
+def test_models_read_the_columns_that_they_are_told_to(session, drama):
+    read = replace(SMALL, student=replace(SMALL.student, features=("genres",)))
+    distiller = session.distiller("Drama", read, "ld", 0)
+    student, teacher = distiller.student_layers[0], session.teacher_model("Drama", read)
+    assert sorted(student.input) == ["genres", "movie", "user"]
+    assert sorted(teacher.input) == ["genres", "movie", "title", "user"]
+    few = session.run(drama, read, "scratch", 0).score.value
+    assert few != session.run(drama, SMALL, "scratch", 0).score.value
+
+
 def test_results_are_plain_data(session, drama):
     for method, seed in (("scratch", 0), ("bias", None), ("teacher", None)):
         result = session.run(drama, SMALL, method, seed)

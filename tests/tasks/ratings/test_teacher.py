@@ -85,6 +85,24 @@ def test_user_and_item_are_called_as_in_the_rows(train):
     assert teacher.id_names({"item": 0.5}, train) == ["movie"]
 
 
+def test_weights_have_a_mean_of_one_and_repeat_for_each_variant(train):
+    x = {"user": np.arange(2 * 4)}
+    few = train.take(np.arange(3)).changed(weights=[1.0, 2.0, 6.0])
+    y = np.zeros((2 * 4, 1))  # a fourth row that nobody rated
+    assert teacher.with_weights(x, y, train, 2) == (x, y)
+    weights = teacher.with_weights(x, y, few, 2)[2]
+    np.testing.assert_allclose(weights, [1 / 3, 2 / 3, 2, 1] * 2, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.25, 0.5623), (0.0, 0.0)])
+def test_the_best_constant_of_a_binary_target_is_its_share(train, share, expected):
+    values = np.where(np.arange(len(train)) < share * len(train), 1.0, 0.0)
+    clicks = train.changed(values=values, scale=(0.0, 1.0), target="binary")
+    assert teacher.constant_loss(clicks) == pytest.approx(expected, abs=1e-3)
+    assert teacher.loss_of("binary") == "binary_crossentropy"
+    assert teacher.metric_of("binary").name == "log_loss"
+
+
 def test_a_teacher_that_diverges_is_no_teacher(train):
     with pytest.raises(DivergedError, match="a loss was not finite|10 times that of the best"):
         train_teacher(train, replace(CONFIG, learning_rate=1e6))
