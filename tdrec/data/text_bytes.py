@@ -60,14 +60,15 @@ def look_at(stream: Any, separator: str, encoding: str) -> Look:
         returns += _ends(data, ord("\r"), ord("\n"))
         has_zeros = has_zeros or _zeros_first(data, before, after)
         ending = (ending + piece)[-_OVERLAP:]
-    lines = feeds or returns
+    lines = feeds if past else returns
     return Look(lines + (ending[-1:] not in (b"\n", b"\r")), has_zeros)
 
 
 def _ends(data: NDArray[np.uint8], end: int, other: int) -> int:
     """How many bytes, but for those of the piece before, end a line that is not empty."""
     at = np.flatnonzero(data[_OVERLAP:] == end) + _OVERLAP
-    empty = (data[at - 1] == end) | ((data[at - 1] == other) & (data[at - 2] == end))
+    is_end = (data == end) | (data == other)
+    empty = (data[at - 1] == end) | ((data[at - 1] == other) & is_end[at - 2])
     return int(at.size - np.count_nonzero(empty))
 
 
