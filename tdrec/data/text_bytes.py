@@ -56,9 +56,10 @@ def look_at(stream: Any, separator: str, encoding: str) -> Look:
     with ThreadPoolExecutor(threads := os.cpu_count() or 1) as pool:
         pieces = iter(lambda: stream.read(_PIECE), b"")
         while some := list(islice(pieces, 2 * threads)):
-            endings = [ending, *(piece[-_OVERLAP:] for piece in some)]
-            windows = [start + piece for start, piece in zip(endings[:-1], some, strict=True)]
-            ending = (windows[-1])[-_OVERLAP:]
+            windows = []
+            for piece in some:
+                windows.append(ending + piece)
+                ending = windows[-1][-_OVERLAP:]
             for piece, found in zip(
                 some, pool.map(_Counts.of, windows, repeat(starts)), strict=True
             ):
@@ -68,7 +69,7 @@ def look_at(stream: Any, separator: str, encoding: str) -> Look:
                 past += piece.count(b"\n")
                 feeds, returns = feeds + found.feeds, returns + found.returns
                 has_zeros = has_zeros or found.has_zeros_first
-    lines = feeds or returns
+    lines = feeds if past else returns
     return Look(lines + (ending[-1:] not in (b"\n", b"\r")), has_zeros)
 
 
@@ -101,5 +102,6 @@ class _Counts(NamedTuple):
 def _ends(data: NDArray[np.uint8], end: int, other: int) -> int:
     """How many bytes, but for those of the piece before, end a line that is not empty."""
     at = np.flatnonzero(data[_OVERLAP:] == end) + _OVERLAP
-    empty = (data[at - 1] == end) | ((data[at - 1] == other) & (data[at - 2] == end))
+    is_end = (data == end) | (data == other)
+    empty = (data[at - 1] == end) | ((data[at - 1] == other) & is_end[at - 2])
     return int(at.size - np.count_nonzero(empty))

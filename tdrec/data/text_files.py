@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv as lines_of
 import io
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -84,7 +85,8 @@ class TextFile:
             raise self._unreadable(error) from error
 
     def _unreadable(self, error: OSError) -> DataError:
-        what = error.strerror or "a compressed file that is damaged, cut, or not compressed"
+        what = "a compressed file that is damaged, cut, or not compressed"
+        what = os.strerror(error.errno) if error.errno else what
         return DataError(
             f"{self.name} must be readable. Received: {what.lower()}. Write or copy it again."
         )

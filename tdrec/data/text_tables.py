@@ -69,10 +69,13 @@ class _Reading:
         except pa.ArrowInvalid:
             found = self._parsed(look, newlines=True)
         # Rows that are fewer than lines have fields of several lines, or a quote not closed.
-        if not self.file.is_long and len(found) != look.lines - self._lines_before:
-            for _ in self.file.records(strict=True):
-                pass
+        if len(found) != look.lines - self._lines_before:
+            self._check_quotes()
         return {name: self._converted(name, found[name]) for name in self.columns}
+
+    def _check_quotes(self) -> None:
+        for _ in self.file.records(strict=True):
+            pass
 
     def _converted(self, name: str, column: Any) -> Any:
         kind = self.columns[name]
@@ -194,6 +197,7 @@ class _Reading:
                 text = fields[at].strip()
                 if text not in MISSING_WORDS and not fits(text, kind):
                     return self._wrong(record, name)
+        self._check_quotes()
         return DataError(
             f"{file} must be readable as a table. Received: lines that are not. Look for a quote "
             "that is not closed, or another separator: --separator."
