@@ -4,7 +4,8 @@ from tdrec.data.columns import Categories, Labels, Numbers, Text
 from tdrec.data.error import DataError
 from tdrec.data.features import FeatureEncoder
 from tdrec.data.holdout import Holdout, Split, split_by_time
-from tdrec.data.interactions import Interactions, Items
+from tdrec.data.interactions import Interactions
+from tdrec.data.items import Items
 from tdrec.data.ratings import Movies, Ratings
 from tdrec.data.simulated import simulate
 from tdrec.data.simulated_tables import simulate_table

@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from tdrec.data.columns import Labels, Text, numbers_of, whole_numbers
 from tdrec.data.error import DataError
-from tdrec.data.interactions import Interactions, Items
+from tdrec.data.interactions import Interactions
+from tdrec.data.items import Items
 
 TITLE, GENRES = "title", "genres"
 """The columns of a catalogue of movies."""

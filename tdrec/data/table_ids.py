@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tdrec.data.columns import MISSING, Column
 from tdrec.data.error import DataError
-from tdrec.data.interactions import Items
+from tdrec.data.items import Items
 from tdrec.data.table_values import as_words
 
 _WHOLE = re.compile(r"([+-]?(?:0|[1-9]\d{0,18}))(?:\.0*)?", re.ASCII)

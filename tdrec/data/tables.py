@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from tdrec.data.columns import Categories, Column, Labels, Numbers, Text
 from tdrec.data.error import DataError
 from tdrec.data.holdout import PARTS
-from tdrec.data.interactions import Interactions, Items
+from tdrec.data.interactions import Interactions
+from tdrec.data.items import Items
 from tdrec.data.nearest import nearest
 from tdrec.data.repeated import repeated_rows
 from tdrec.data.table_checks import (

@@ -194,7 +194,7 @@ WRONG = [
     ("run", [*TABLE, "--item_columns=user=u"], "--item_columns is a list .* 'user=u'"),
     ("run", [*TABLE, "--target_range=1"], "--target_range must be two numbers.* Received: '1'"),
     ("run", [*TABLE, "--features=a:word"], "kind is one of .* Received: a:word"),
-    ("run", ["--data=/no/such.toml"], "/no/such.toml must be readable text"),
+    ("run", ["--data=/no/such.toml"], "/no/such.toml must be readable TOML"),
     ("run", ["--task=cifar10", "--split=time"], "Images have no --split"),
     ("study", [], "name one study"),
     ("study", ["table3", "table5"], "name one study"),

@@ -61,7 +61,7 @@ def test_a_split_by_time_is_mostly_cold_start(seed):
     holdout = split_by_time(simulate(seed))
     assert len(holdout.test) == pytest.approx(10_000, abs=20)
     assert 0.66 < holdout.cold_share < 0.76
-    assert 0.01 < holdout.unseen_movie_share < 0.02
+    assert 0.01 < holdout.unseen_item_share < 0.02
 
 
 def test_every_dense_genre_has_enough_evaluation_rows(simulated):
@@ -84,12 +84,12 @@ def test_all_genres_say_more_of_a_rating_than_its_genre_alone(simulated):
     holdout = split_by_time(simulated)
     train, test = holdout.train, holdout.test
     bias = BiasModel.fit(train)
-    nobody = np.zeros_like(train.user_ids)
-    of_cold = (train.values - bias.predict_ids(nobody, train.movie_ids)).mean()
+    of_cold = bias.cold_user(train)
     gains = {}
     for genre in sorted(DENSEST):
         rows, seen = test.of_genre(genre), train.of_genre(genre)
-        of_all = bias.predict_ids(rows.user_ids, rows.movie_ids, cold_user=of_cold)
+        users, movies = bias.users.lookup(rows.user_ids), bias.items.lookup(rows.movie_ids)
+        of_all = bias.of_indices(users, movies, cold_user=of_cold)
         of_genre = BiasModel.fit(seen).predict(rows)
         gains[genre] = score(of_genre, rows, seen).value - score(of_all, rows, seen).value
     assert min(gains["Drama"], gains["War"], np.mean(list(gains.values()))) > 0.001
