@@ -351,16 +351,15 @@ class Interactions:
 
     def _parts(self) -> list[Any]:
         """What the fingerprint is of."""
-        facts = [
-            *(self.segment_column, self.target, self.unit, self.scale),
-            *(self.user_names, self.items.names),
-        ]
+        facts = [self.segment_column, self.target, self.scale, self.unit]
+        names = [self.user_names, self.items.names]
         arrays = [self.items.ids, self.user_ids, self.item_ids, self.values]
         further = [array for array in (self.timestamps, self.weights) if array is not None]
         columns = [*self.items.columns.items(), *self.columns.items()]
         of_columns = [part for name, column in columns for part in (name, *column.parts())]
         return [
             facts,
+            names,
             *arrays,
             *further,
             *of_columns,

@@ -49,7 +49,7 @@ def read_table(source: TableSource) -> Interactions:
         ...     f"{movielens_folder}/ratings.csv", **columns, **items, segment_separator="|"
         ... )
         >>> sorted(read_table(source).segment_names)[:3]
-        ['(no genres listed)', 'Action', 'Adventure']
+        ['Action', 'Adventure', 'Animation']
     """
     notes = Notes()
     files = TableFiles(source.rows, source.separator, source.encoding)

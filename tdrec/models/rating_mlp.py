@@ -5,7 +5,6 @@ It takes whatever else is known of a row as well.
 Source: "Talking Models", arXiv 2310.03188, appendix 6.2.
 """
 
-import itertools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,8 +17,13 @@ from keras import ops
 LOW, HIGH = "low", "high"
 """Names of the two relu layers, where the model is cut."""
 
-PREDICTION = "prediction"
-"""Name of the last layer."""
+FEATURES, PREDICTION = "features", "prediction"
+"""Names of the layer that joins what is known, and of the last one."""
+
+_OPERATIONS = (
+    *("greater", "cast", "expand_dims", "multiply", "sum", "sum_1", "maximum", "true_divide"),
+)
+"""What Keras calls what is done with words."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,7 @@ def rating_mlp(
         _embedded(tensors[each], kind, names[each], id_dim, text_dim)
         for each, kind in inputs.items()
     ]
-    x = keras.layers.Concatenate(name="features")(features)
+    x = keras.layers.Concatenate(name=FEATURES)(features)
     for layer_name, width in zip((LOW, HIGH), units, strict=True):
         if dropout:
             x = keras.layers.Dropout(dropout, name=f"{layer_name}_dropout")(x)
@@ -128,20 +132,17 @@ def rating_mlp(
 
 
 def _layer_names(inputs: Iterable[str]) -> dict[str, str]:
-    """Names of layers for inputs, as TensorFlow takes them, whatever a column is called."""
-    taken = {LOW, HIGH, PREDICTION, "features", f"{LOW}_dropout", f"{HIGH}_dropout"}
-    names = {}
+    """What the layers of each input are called: as it, unless Keras or another layer forbids it."""
+    taken = {FEATURES, LOW, HIGH, PREDICTION, f"{LOW}_dropout", f"{HIGH}_dropout", *_OPERATIONS}
+    found = {}
     for each in inputs:
-        plain = re.sub(r"\W", "_", each, flags=re.ASCII)
-        plain = plain if plain[:1].isalnum() else f"x{plain}"
-        for number in itertools.count(1):
-            name = plain if number == 1 else f"{plain}_{number}"
-            own = {name, f"{name}_embedding", f"{name}_number"}
-            if not own & taken:
-                break
+        name = re.sub(r"\W", "_", each, flags=re.ASCII)  # as names of TensorFlow are made of
+        name = name if name[:1].isalnum() else f"x{name}"
+        while taken & (own := {name, f"{name}_embedding", f"{name}_number"}):
+            name += "_"
         taken |= own
-        names[each] = name
-    return names
+        found[each] = name
+    return found
 
 
 def _input(name: str, kind: Kind) -> Any:
