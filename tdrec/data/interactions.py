@@ -147,7 +147,8 @@ class Interactions:
     def changed(self, **changes: Any) -> Self:
         """The same with other values of some fields, checked anew."""
         other = copy.copy(self)
-        for name in ("item_rows", "fingerprint"):
+        same_items = changes.keys().isdisjoint({"items", "item_ids"})
+        for name in ("fingerprint",) if same_items else ("item_rows", "fingerprint"):
             other.__dict__.pop(name, None)
         for name, value in changes.items():
             object.__setattr__(other, name, value)

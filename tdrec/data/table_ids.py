@@ -124,10 +124,13 @@ def catalogue(
     Raises:
         DataError: If an id is not once in the table of items.
     """
+    import pandas as pd
+
     of_rows, present = rows[2], rows[2].present
     if table is None:
         if of_rows.words is None:
-            return Items(np.unique(of_rows.numbers[present])), of_rows.numbers
+            found = of_rows.numbers if present.all() else of_rows.numbers[present]
+            return Items(np.sort(pd.unique(found))), of_rows.numbers
         ids = np.arange(len(of_rows.words))
         return Items(ids, names=of_rows.words), np.maximum(of_rows.numbers, 0)
     file, key, column, columns = table

@@ -65,6 +65,8 @@ def converted(kind: As, column: Any) -> Any:
     if kind == "time":
         return seconds(column)
     if kind == "auto":
+        if column.null_count == len(column):
+            return pa.chunked_array([pa.nulls(len(column))])
         if is_number(column.type):
             return pc.cast(column, pa.float64(), safe=False)
         return as_words(column)

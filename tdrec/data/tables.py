@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tdrec.data.columns import Categories, Column, Labels, Numbers, Text
+from tdrec.data.columns import Categories, Column, Labels, Numbers, Text, sealed
 from tdrec.data.error import DataError
 from tdrec.data.holdout import PARTS
 from tdrec.data.interactions import Interactions
@@ -50,7 +50,7 @@ def read_table(source: TableSource) -> Interactions:
         ...     f"{movielens_folder}/ratings.csv", **columns, **items, segment_separator="|"
         ... )
         >>> sorted(read_table(source).segment_names)[:3]
-        ['(no genres listed)', 'Action', 'Adventure']
+        ['Action', 'Adventure', 'Animation']
     """
     notes = Notes()
     files = TableFiles(source.rows, source.separator, source.encoding)
@@ -238,7 +238,7 @@ def _checked(
         )
     check_targets(fields["values"], whole, source)
     items: Items = fields["items"]
-    if items.names is None and not source.items:
+    if items.names is None and not source.items and not whole.all():
         fields["item_ids"] = np.where(whole, fields["item_ids"], items.ids[0])
     if fields["weights"] is not None:
         check_weights(fields["weights"], whole, source)
@@ -249,6 +249,9 @@ def _checked(
                 fields[name] = fields[name][whole]
         fields["columns"] = {name: c.take(whole) for name, c in fields["columns"].items()}
         fields["parts"] = None if fields["parts"] is None else fields["parts"].take(whole)
+    for name in ("user_ids", "item_ids", "values", "timestamps", "weights"):
+        if fields[name] is not None:
+            fields[name] = sealed(fields[name])  # which nobody copies again
     data = Interactions(**fields)
     if source.time or source.kind != "binary":
         moments = () if data.timestamps is None else (data.timestamps,)

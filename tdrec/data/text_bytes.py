@@ -39,20 +39,22 @@ def is_of_bytes(encoding: str) -> bool:
     return "a,".encode(encoding).endswith(b"a,")
 
 
-def look_at(stream: Any, separator: str, encoding: str) -> Look:
+def look_at(stream: Any, separator: str, encoding: str, for_zeros: bool = True) -> Look:
     """Looks at all bytes, with a thread for each core.
 
     Args:
         stream: Where they are read from.
         separator: What stands between fields.
         encoding: Of the text.
+        for_zeros: Whether to look for zeros that fields begin with. Default True; else it is said
+            that there may be some.
     """
     if not is_of_bytes(encoding):
         return Look(-1, True)
     starts = np.zeros(256, bool)  # what may stand before a field
     starts[list(b'\r\n"' + separator.encode(encoding, "replace")[-1:])] = True
     feeds = returns = past = 0
-    has_zeros, ending = False, b"\n" * _OVERLAP
+    has_zeros, ending = not for_zeros, b"\n" * _OVERLAP
     with ThreadPoolExecutor(threads := os.cpu_count() or 1) as pool:
         pieces = iter(lambda: stream.read(_PIECE), b"")
         while some := list(islice(pieces, 2 * threads)):
@@ -61,7 +63,7 @@ def look_at(stream: Any, separator: str, encoding: str) -> Look:
                 windows.append(ending + piece)
                 ending = windows[-1][-_OVERLAP:]
             for piece, found in zip(
-                some, pool.map(_Counts.of, windows, repeat(starts)), strict=True
+                some, pool.map(_Counts.of, windows, repeat(starts), repeat(for_zeros)), strict=True
             ):
                 if found.has_zero_byte:
                     text = piece[: piece.index(b"\0")]
@@ -82,21 +84,25 @@ class _Counts(NamedTuple):
     has_zeros_first: bool
 
     @classmethod
-    def of(cls, window: bytes, starts: NDArray[np.bool_]) -> _Counts:
+    def of(cls, window: bytes, starts: NDArray[np.bool_], for_zeros: bool) -> _Counts:
         data = np.frombuffer(window, np.uint8)
         ends = data == _FEED
         if b"\r" in window or (ends[1:] & ends[:-1]).any():
             feeds, returns = (_ends(data, *pair) for pair in ((_FEED, _RETURN), (_RETURN, _FEED)))
         else:  # no line is empty
             feeds, returns = int(np.count_nonzero(ends[_OVERLAP:])), 0
-        # Of each 0 the byte before it, and the byte after it; before a sign or a space, the field.
-        left = data[1:-2]
-        at = np.flatnonzero((data[2:-1] == _ZERO) & ((left < _POINT) | (left > _NINE))) + 2
-        at = at[_AFTER_ZERO[data[at + 1]]]
-        first = data[at - 1]
-        signed = (first == _MINUS) | (first == _SPACE)
-        has_first = (starts[first] | (signed & starts[data[at - 2]])).any()
-        return cls(b"\0" in window, feeds, returns, bool(has_first))
+        return cls(b"\0" in window, feeds, returns, for_zeros and _zeros_first(data, starts))
+
+
+def _zeros_first(data: NDArray[np.uint8], starts: NDArray[np.bool_]) -> bool:
+    """Whether a field may begin as 007 or 0x7 do."""
+    # Of each 0 the byte before it, and the byte after it; before a sign or a space, the field.
+    left = data[1:-2]
+    at = np.flatnonzero((data[2:-1] == _ZERO) & ((left < _POINT) | (left > _NINE))) + 2
+    at = at[_AFTER_ZERO[data[at + 1]]]
+    first = data[at - 1]
+    signed = (first == _MINUS) | (first == _SPACE)
+    return bool((starts[first] | (signed & starts[data[at - 2]])).any())
 
 
 def _ends(data: NDArray[np.uint8], end: int, other: int) -> int:

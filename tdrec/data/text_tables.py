@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -24,6 +25,8 @@ from tdrec.data.text_files import Record, TextFile
 
 _STAND_INS = (b"\x1f", b"\x1e", b"\x1d", b"\x1c", b"\x01", b"\x02")
 """Letters that texts hardly have, to stand for a separator of several."""
+
+_BLOCK = 1 << 23  # in smaller ones the words of a column are counted again and again
 
 
 def read_text(
@@ -61,13 +64,18 @@ class _Reading:
     def result(self) -> dict[str, Any]:
         import pyarrow as pa
 
-        look = self._look()
-        if next(self.file.rows(self.has_header), None) is None:
+        first = next(self.file.rows(self.has_header), None)
+        if first is None:
             return {name: pa.chunked_array([pa.nulls(0)]) for name in self.columns}
+        ids = [name for name, kind in self.columns.items() if kind == "id"]
+        as_words = [name for name in ids if self._is_word(first, name)]
+        look = self._look(for_zeros=len(as_words) < len(ids))
+        # A number would lose zeros that it begins with.
+        as_words = ids if look.has_zeros_first else as_words
         try:
-            found = self._parsed(look, newlines=False)
+            found = self._parsed(as_words, newlines=False)
         except pa.ArrowInvalid:
-            found = self._parsed(look, newlines=True)
+            found = self._parsed(as_words, newlines=True)
         # Rows that are fewer than lines have fields of several lines, or a quote not closed.
         if len(found) != look.lines - self._lines_before:
             self._check_quotes()
@@ -85,9 +93,9 @@ class _Reading:
             record = next(islice(self.file.rows(self.has_header), error.row, None))
             raise self._wrong(record, name) from error
 
-    def _look(self) -> Look:
+    def _look(self, for_zeros: bool) -> Look:
         with self.file.opened() as stream:
-            look = look_at(stream, self.file.between, self.file.encoding)
+            look = look_at(stream, self.file.between, self.file.encoding, for_zeros)
         if look.zero_in is not None:
             raise DataError(
                 f"{self.file.name}, line {look.zero_in}, must be text. Received: a byte 0. "
@@ -101,16 +109,17 @@ class _Reading:
         head = self.file.head
         return head.last - head.first + 1 if self.has_header else 0
 
-    def _parsed(self, look: Look, newlines: bool) -> Any:
+    def _parsed(self, as_words: Sequence[str], newlines: bool) -> Any:
         """The columns as pyarrow makes them; ids are strings if one is no whole number."""
         import pyarrow as pa
 
         types = {
             "word": pa.dictionary(pa.int32(), pa.string()),
             "number": pa.float64(),
-            "id": _type_of_ids(look),
+            "id": pa.int64(),
         }
         wanted = {name: types[kind] for name, kind in self.columns.items() if kind in types}
+        wanted |= dict.fromkeys(as_words, types["word"])
         try:
             found = self._table(wanted, newlines)
         except pa.ArrowInvalid:
@@ -129,6 +138,11 @@ class _Reading:
         ]
         return self._table(wanted | dict.fromkeys(odd, types["word"]), newlines) if odd else found
 
+    def _is_word(self, record: Record, name: str) -> bool:
+        """Whether an id is no whole number, as far as one row shows."""
+        at = self.header.index(name)
+        return at < len(record.fields) and re.search("[^0-9 -]", record.fields[at]) is not None
+
     def _table(self, types: Mapping[str, Any], newlines: bool) -> Any:
         from pyarrow import csv
 
@@ -138,6 +152,7 @@ class _Reading:
             return csv.read_csv(
                 source,
                 csv.ReadOptions(
+                    block_size=_BLOCK,
                     column_names=self.header,
                     skip_rows=head.last if self.has_header else head.first - 1,
                     encoding="utf-8" if is_long else self.file.encoding,
@@ -202,13 +217,6 @@ class _Reading:
             f"{file} must be readable as a table. Received: lines that are not. Look for a quote "
             "that is not closed, or another separator: --separator."
         )
-
-
-def _type_of_ids(look: Look) -> Any:
-    """Words where one is perhaps written with zeros first, which a number would lose."""
-    import pyarrow as pa
-
-    return pa.dictionary(pa.int32(), pa.string()) if look.has_zeros_first else pa.int64()
 
 
 def _is_plain(kind: Any) -> bool:

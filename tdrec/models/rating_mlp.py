@@ -5,7 +5,6 @@ It takes whatever else is known of a row as well.
 Source: "Talking Models", arXiv 2310.03188, appendix 6.2.
 """
 
-import itertools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -133,20 +132,17 @@ def rating_mlp(
 
 
 def _layer_names(inputs: Iterable[str]) -> dict[str, str]:
-    """Names of layers for inputs, as TensorFlow takes them, whatever a column is called."""
+    """What the layers of each input are called: as it, unless Keras or another layer forbids it."""
     taken = {FEATURES, LOW, HIGH, PREDICTION, f"{LOW}_dropout", f"{HIGH}_dropout", *_OPERATIONS}
-    names = {}
+    found = {}
     for each in inputs:
-        plain = re.sub(r"\W", "_", each, flags=re.ASCII)
-        plain = plain if plain[:1].isalnum() else f"x{plain}"
-        for number in itertools.count(1):
-            name = plain if number == 1 else f"{plain}_{number}"
-            own = {name, f"{name}_embedding", f"{name}_number"}
-            if not own & taken:
-                break
+        name = re.sub(r"\W", "_", each, flags=re.ASCII)  # as names of TensorFlow are made of
+        name = name if name[:1].isalnum() else f"x{name}"
+        while taken & (own := {name, f"{name}_embedding", f"{name}_number"}):
+            name += "_"
         taken |= own
-        names[each] = name
-    return names
+        found[each] = name
+    return found
 
 
 def _input(name: str, kind: Kind) -> Any:
