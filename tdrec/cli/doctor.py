@@ -48,7 +48,11 @@ def _diagnose(argv: Sequence[str]) -> int:
     # Tuned values are those of one method, and were chosen on the rows that it is diagnosed on.
     request = Request(replace(options, tuned="none", validation=True))
     if len(request.tasks) > 1:
-        raise UsageError(f"--segment must be one. Received: {options.segment}.")
+        first = request.tasks[0]
+        raise UsageError(
+            f"--{first.kind} must be one {first.kind}. Received: {options.segment or 'none'}. "
+            f"Name one, such as {first.name!r}."
+        )
     keep_compiled(options.cache)
     for warning in request.warnings:
         print(f"\n*** {warning}\n", file=sys.stderr)

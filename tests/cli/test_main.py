@@ -58,6 +58,9 @@ def test_from_flags_to_report_and_on(call, tmp_path, data, capsys):
     rmse = np.sqrt(np.mean((np.clip(predictions, *test.scale) - test.values) ** 2))
     assert rmse == pytest.approx(row["rmse"], abs=1e-6)
     printed = capsys.readouterr().out
+    # What was read is said before anything is made of it.
+    assert printed.index(f"Read: {load(data).name}") < printed.index("to go")
+    assert "  Training / evaluation rows: 3,600 / 400" in printed
     (war,) = (line for line in printed.splitlines() if line.startswith("War"))
     ld = [r["rmse"] for r in rows if (r["genre"], r["method"]) == ("War", "ld")]
     assert f"{np.mean(ld):.4f}" in war
@@ -207,7 +210,8 @@ def test_a_signal_ends_it_with_its_status_and_a_word(number, status, data, tmp_p
         # a shell's background job, as these tests may be, ignores it, and so do its children
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    assert "8 to go" in process.stdout.readline()
+    lines = iter(process.stdout.readline, "")
+    assert "8 to go" in next(line for line in lines if "to go" in line)
     process.send_signal(number)
     error = process.communicate(timeout=60)[1]
     assert process.returncode == status

@@ -17,7 +17,7 @@ from keras import ops
 import tdrec
 from small_student import SMALL, small_student
 from tdrec.data import FeatureEncoder, Vocabulary, simulate
-from tdrec.models.rating_mlp import HIGH, LOW, rating_mlp
+from tdrec.models.rating_mlp import HIGH, LOW, Flags, Ids, Words, rating_mlp
 
 STRANGE_IDS = [-1, 0, 2**31, 2**40, 2**63 - 1, -(2**63), 999_999]
 STRANGE_INDICES = [-1, 10_000, 2**31 - 1, -(2**31)]
@@ -26,15 +26,14 @@ STRANGE_INDICES = [-1, 10_000, 2**31 - 1, -(2**31)]
 def train(encoder, x, y, method):
     keras.utils.clear_session()  # Keras numbers its nameless operations on
     keras.utils.set_random_seed(1)
-    sizes = {
-        "user": encoder.users.size,
-        "movie": encoder.movies.size,
-        "word": encoder.words.size,
-        "genre": len(encoder.genre_names),
-        "title": encoder.title_words,
+    kinds = {
+        "user": Ids(encoder.users.size),
+        "movie": Ids(encoder.movies.size),
+        "title": Words(encoder.words.size, encoder.title_words),
+        "genres": Flags(len(encoder.genre_names)),
     }
-    student = rating_mlp(sizes, units=(8, 6), id_dim=4, text_dim=3, mean_rating=3, name="student")
-    teacher = rating_mlp(sizes, units=(16, 12), id_dim=8, text_dim=4, name="teacher")
+    student = rating_mlp(kinds, units=(8, 6), id_dim=4, text_dim=3, mean=3, name="student")
+    teacher = rating_mlp(kinds, units=(16, 12), id_dim=8, text_dim=4, name="teacher")
     distiller = tdrec.Distiller(
         tdrec.split_model(student, LOW, HIGH), tdrec.split_model(teacher, LOW, HIGH), method
     )

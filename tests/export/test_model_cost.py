@@ -19,7 +19,7 @@ from tdrec.export.model_cost import (
     save_keras,
     training_multiply_adds,
 )
-from tdrec.models.rating_mlp import rating_mlp
+from tdrec.models.rating_mlp import Flags, Ids, Words, rating_mlp
 
 
 class Sleeper(keras.Model):
@@ -106,15 +106,16 @@ def test_multiply_adds_of_a_training_step(method, expected):
 
 
 def test_multiply_adds_of_the_paper_s_models():
-    sizes = {"user": 944, "movie": 1683, "word": 500, "genre": 19, "title": 8}
+    ids = {"user": Ids(944), "movie": Ids(1683)}
+    kinds = {**ids, "title": Words(500, 8), "genres": Flags(19)}
     x = {
         "user": np.zeros(3, "int32"),
         "movie": np.zeros(3, "int32"),
         "title": np.zeros((3, 8), "int32"),
         "genres": np.zeros((3, 19), "float32"),
     }
-    assert multiply_adds(rating_mlp(sizes), x) == 19 * 50 + 300 * 512 + 512 * 256 + 256
-    student = rating_mlp(sizes, units=(128, 64), id_dim=25, text_dim=13)
+    assert multiply_adds(rating_mlp(kinds), x) == 19 * 50 + 300 * 512 + 512 * 256 + 256
+    student = rating_mlp(kinds, units=(128, 64), id_dim=25, text_dim=13)
     assert multiply_adds(student, x) == 19 * 13 + 76 * 128 + 128 * 64 + 64
 
 
