@@ -147,7 +147,8 @@ def _prognosis(rows: Sequence[Row], plan: Plan, fields: Sequence[str]) -> list[A
     found = forecast(section, rows[0].task, label)
     users = next((len(row.units.ids) for row in rows if row.units), 0)
     on = (
-        f"On the latest {counted(rows[0].n_test, 'training row')}, of {counted(users, 'user')}, "
+        f"On the {plan.units[0].task.earlier_rows} {counted(rows[0].n_test, 'training row')}, of "
+        f"{counted(users, 'user')}, "
         f"which all were trained without; {counted(plan.seeds, 'seed')}."
     )
     findings = [check_gap(found, plan.metric, "prediction" in fields, on)]

@@ -130,7 +130,8 @@ def _note(choice: Choice, plan: Plan) -> str:
     why = "as best" if best else "since none is shown to be better"
     return (
         f"For {choice.task} auto chose {choice.label}, {why} by the {plan.metric.title} on the "
-        f"latest {VALIDATION_FRACTION:.0%} of the training rows (over users, at one seed): "
+        f"{plan.units[0].task.earlier_rows} {VALIDATION_FRACTION:.0%} of the training rows (over "
+        "users, at one seed): "
         f"{', '.join(f'{label} {value}' for label, value in shown.items())}."
     )
 

@@ -103,12 +103,14 @@ class Task(ABC):
     Attributes:
         kind: What rows also call the task: in a row of kind "genre" its name is "genre", too.
         metric: What it is judged by.
+        earlier_rows: Which of the training rows `earlier` is evaluated on, in a sentence.
         references: What is evaluated beside the students, of "bias" and "teacher".
         presets: Sets of defaults, by name.
     """
 
     kind: ClassVar[str] = "task"
     metric: ClassVar[Metric]
+    earlier_rows: ClassVar[str] = "latest"
     references: ClassVar[tuple[str, ...]] = ()
     presets: ClassVar[Mapping[str, Any]]
 
@@ -143,7 +145,7 @@ class Task(ABC):
         return config
 
     def earlier(self) -> "Task":
-        """The same task of training rows alone, evaluated on the latest of them: to choose by.
+        """The same task of training rows alone, evaluated on some of them: to choose by.
 
         Raises:
             ValueError: If it has none.

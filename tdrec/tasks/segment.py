@@ -58,6 +58,10 @@ class SegmentTask(Task):
         return LOG_LOSS if is_binary else RMSE
 
     @property
+    def earlier_rows(self) -> str:  # type: ignore[override]
+        return "latest" if self.rule.by == "time" else "held-out"
+
+    @property
     def rule(self) -> Split:
         """By which rule rows are held out."""
         return self.split or split_of(self.source)
