@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from tdrec.distill.predictor import Predictor
     from tdrec.distill.sample_weights import SampleWeights
     from tdrec.distill.term_weight import TermWeight
+    from tdrec.distill.trust import Trust
     from tdrec.export.export import Export, export_student
     from tdrec.export.model_cost import Comparison, compare_models
     from tdrec.teachers.saved_model import load_saved_model, load_saved_split, save_split
@@ -70,6 +71,7 @@ _HOME = {
     "SampleWeights": "distill.sample_weights",
     "TalkingModels": "distill.methods.talking_models",
     "TermWeight": "distill.term_weight",
+    "Trust": "distill.trust",
     "Comparison": "export.model_cost",
     "compare_models": "export.model_cost",
     "ModelSplit": "distill.model_split",
