@@ -3,8 +3,7 @@
 Example:
 
     python -m tdrec.run --genre=Drama --method=td --data=ml-100k.zip
-    python -m tdrec.run --segment=NL --method=ld --data=clicks.parquet --target=binary \\
-        --columns=user=member,item=offer,target=clicked --segment_column=country
+    python -m tdrec.run --segment=top8 --method=ld,td --data=mine.toml
     python -m tdrec.run --task=cifar10 --method=td --preset=tiny
 """
 

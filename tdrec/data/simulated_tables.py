@@ -49,6 +49,7 @@ def simulate_table(
         DataError: If the kind is none of the two, or there are fewer than 100 rows.
 
     Example:
+        >>> from tdrec.data import read_table
         >>> source = simulate_table("clicks.parquet", rows=2_000)
         >>> clicks = read_table(source)
         >>> clicks.segment_names, clicks.target
