@@ -28,6 +28,8 @@ def check_tables(rows, metric, html, markdown, lines):
     plain = [[[x.strip("*_").replace("\\", "") for x in line] for line in t] for t in of_markdown]
     plain = [[["" if line == [""] * 2 else x for x in line] for line in t] for t in plain]
     assert shown == [[line for line in table if any(line)] for table in plain]
+    read, *of_html = of_html
+    assert [line[0][0] for line in read[:3]] == ["Data", "SHA-256", "Training / evaluation rows"]
     at = 0
     if len(sections) > 1:
         for line, section in zip(of_html[0][1:], sections, strict=True):
@@ -62,7 +64,7 @@ def check_tables(rows, metric, html, markdown, lines):
                     if compared and kind in ("best", "default"):
                         assert f"to {compared.other}" in cell[1]
             at += 1
-        while at < len(of_html) and not of_html[at][0][0][0].startswith(("Task", "Data")):
+        while at < len(of_html) and not of_html[at][0][0][0].startswith("Task"):
             at += 1
     by_place = {(x["preset"], x["setting"], x["task"], x["label"]): x for x in lines}
     assert len(by_place) == len(lines) == sum(len(s.places) * len(s.labels) for s in sections)

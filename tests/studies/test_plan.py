@@ -106,7 +106,7 @@ def test_an_arm_may_change_the_configuration_for_itself_alone(war):
     assert [found[name].variant for name in ("TD k=2", "ramp")] == [False, True]
     study = Study("t", [Arm("scratch"), Arm("ld", {}, "four", {"teacher": {"members": 4}})])
     *_, unit = planned(study, [war]).units
-    assert unit.config.teacher == replace(PRESETS["strong"].teacher, members=4)
+    assert unit.config.teacher == replace(war.fitted(PRESETS["strong"]).teacher, members=4)
 
 
 def test_an_argument_that_is_the_presets_own_makes_no_variant(war):
@@ -187,7 +187,7 @@ VALUES = {
 def test_another_studys_values_are_used_where_the_arm_says_nothing(war, arm, used):
     *references, _, unit = planned(Study("t", [Arm("scratch"), arm]), [war], values=VALUES).units
     assert unit.values == used
-    config, start = unit.config, PRESETS["strong"]
+    config, start = unit.config, war.fitted(PRESETS["strong"])
     assert config.learning_rate == used.get("learning_rate", start.learning_rate)
     assert config.steps == used.get("steps", start.steps)
     assert config.id_dropout["user"] == used.get("user_dropout", start.id_dropout["user"])
@@ -242,10 +242,13 @@ def test_settings_that_no_run_can_have_are_refused(war, settings, message):
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, np.nan, np.inf])
-def test_what_is_no_positive_number_is_refused(value):
+def test_what_is_no_positive_number_is_refused(war, value):
+    fitted = war.fitted(PRESETS["strong"])
     with pytest.raises(ValueError, match=f"must be positive. Received: {value}"):
-        check_config(replace(PRESETS["strong"], learning_rate=value))
-    check_config(PRESETS["strong"])
+        check_config(replace(fitted, learning_rate=value))
+    check_config(fitted)
+    with pytest.raises(ValueError, match="`steps` must be positive. Received: 0"):
+        check_config(PRESETS["strong"])  # how many is not known before the rows are
 
 
 @pytest.mark.parametrize(
@@ -294,7 +297,8 @@ def test_a_file_of_ones_own(module_path):
 
 def test_a_units_configuration_is_plain_data(war):
     (unit, *_) = planned(Study("t", [Arm("scratch")]), [war]).units
-    assert unit.config == PRESETS["strong"]
+    assert unit.config == war.fitted(PRESETS["strong"])
+    assert (unit.config.steps, unit.config.teacher.batch_size) == (240, 256)
     assert json.loads(json.dumps(asdict(unit.config)))["teacher"]["model"]["units"] == [512, 256]
 
 
