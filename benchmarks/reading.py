@@ -3,10 +3,11 @@
     python benchmarks/reading.py [--rows=5000000] [--repeats=5]
 
 Generated rows in each of MovieLens's formats, of 138,000 users and 27,000 movies, as MovieLens 20M
-has; and the csv of them once more as a table of one's own, whose columns are named. pandas reads the file of ratings alone, `pandas.read_csv(file)`, and checks nothing; its fast
-parser takes no separator of two letters, so that of `ratings.dat` it reads the same rows with tabs.
-The two take turns in one process, every other turn in reverse order, and a ratio is the median of
-the turns'. "Of processor time" adds up what all cores did.
+has; and the csv of them once more as a table of one's own, whose columns are named. pandas reads
+the file of ratings alone, `pandas.read_csv(file)`, and checks nothing; its fast parser takes no
+separator of two letters, so that of `ratings.dat` it reads the same rows with tabs. The two take
+turns in one process, every other turn in reverse order, and a ratio is the median of the turns'.
+"Of processor time" adds up what all cores did.
 """
 
 import os
