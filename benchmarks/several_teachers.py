@@ -30,7 +30,7 @@ from tdrec.models.rating_mlp import HIGH, LOW
 from tdrec.studies.comparison import Scores, compare
 from tdrec.studies.metric import RMSE
 from tdrec.tasks.distilled import Compiled
-from tdrec.tasks.ratings.config import METHOD_DEFAULTS, PRESETS
+from tdrec.tasks.ratings.config import METHOD_DEFAULTS, PRESETS, STEPS
 from tdrec.tasks.ratings.evaluation import score
 from tdrec.tasks.ratings.segment import Segment
 from tdrec.tasks.ratings.student import compile_student, train_student
@@ -85,7 +85,7 @@ def scores_of(
     """The scores of all arms in one genre."""
     mine, judged = train.of_genre(genre), test.of_genre(genre)
     others = train.take(~train.in_segment(genre))
-    config = CONFIG.fitted(len(mine), len(train))
+    config = CONFIG.fitted(len(mine), len(train), STEPS)
     teachers = {"good": (good, FeatureEncoder.fit(train))}
     teachers["bad"] = train_teacher(others, config.teacher), FeatureEncoder.fit(others)
     encoder = FeatureEncoder.fit(mine)

@@ -96,24 +96,26 @@ def test_tuned_values_change_their_own_method_alone():
 
 
 @pytest.mark.parametrize(
-    ("rows", "all_rows", "steps", "batch"),
+    ("rows", "all_rows", "steps", "batch", "epochs"),
     [
-        (40_000, 90_000, 240, 256),  # of MovieLens 100K, as it always was
-        (61_440, 200_000, 240, 256),
-        (61_441, 200_001, 260, 512),  # more than 240 * 256 rows
-        (400_000, 1_000_000, 1580, 2048),
-        (0, 0, 240, 256),
+        (40_000, 90_000, 240, 256, 8),  # of MovieLens 100K, as it always was
+        (61_440, 200_000, 240, 256, 16),
+        (61_441, 200_001, 260, 512, 16),  # more than 240 * 256 rows
+        (400_000, 1_000_000, 1580, 2048, 24),
+        (7_680, 7_680, 240, 256, 8),
+        (5_000, 5_000, 160, 256, 8),  # 8 epochs, rounded up
     ],
 )
-def test_many_rows_are_an_epoch_of_the_student_and_larger_batches_of_the_teacher(
-    rows, all_rows, steps, batch
-):
+def test_steps_batches_and_epochs_follow_from_the_rows(rows, all_rows, steps, batch, epochs):
     found = STRONG.fitted(rows, all_rows)
-    assert (found.steps, found.teacher.batch_size) == (steps, batch)
+    of_teacher = found.teacher
+    assert (found.steps, of_teacher.batch_size, of_teacher.epochs) == (steps, batch, epochs)
     assert replace(found, steps=BY_ROWS, teacher=STRONG.teacher) == STRONG
     assert found.fitted(10 * rows, 10 * all_rows) == found  # once
-    given = replace(STRONG, steps=40, teacher=replace(STRONG.teacher, batch_size=64))
-    assert given.fitted(rows, all_rows) == given
+    assert STRONG.fitted(rows, all_rows, least_steps=240).steps == max(steps, 240)
+    own = {"batch_size": 64, "epochs": 2}
+    given = replace(STRONG, steps=40, teacher=replace(STRONG.teacher, **own))
+    assert given.fitted(rows, all_rows, least_steps=240) == given
 
 
 def test_an_epoch_is_of_the_rows_that_a_student_is_trained_on():
