@@ -30,6 +30,7 @@ class Items:
         DataError: If they do not fit together.
 
     Example:
+        >>> from tdrec.data import Categories
         >>> items = Items([7, 9], {"colour": Categories.of(["red", "blue"])})
         >>> items.rows([9, 7, 9])
         array([1, 0, 1])
