@@ -56,6 +56,7 @@ def test_clicks_of_countries(command, tmp_path, capsys):
     assert rows["ld"]["auc"] == pytest.approx(area, abs=1e-5)
 
 
+@pytest.mark.long
 def test_a_target_of_another_size_is_predicted_in_its_own_unit(command, tmp_path):
     source = simulate_table("r.csv", kind="ratings", rows=1_500)
     rows = command(

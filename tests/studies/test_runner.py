@@ -210,7 +210,7 @@ def left_behind(out):
 @pytest.mark.parametrize(
     ("kills", "how"),
     [
-        (3, signal.SIGKILL),
+        pytest.param(3, signal.SIGKILL, marks=pytest.mark.long),
         (1, signal.SIGTERM),
         pytest.param(30, signal.SIGKILL, marks=pytest.mark.long),
     ],
