@@ -148,7 +148,7 @@ class Labels:
 
     Example:
         >>> labels = Labels.of(["Drama|War", "", "War"], "|")
-        >>> labels.names, labels.of_rows().tolist()
+        >>> labels.names, labels.flags[labels.codes].tolist()
         (('Drama', 'War'), [[True, True], [False, False], [False, True]])
     """
 
@@ -203,10 +203,6 @@ class Labels:
     def take(self, rows: Any) -> Labels:
         """The same column of other rows: positions, or a mask."""
         return replace(self, codes=self.codes[rows])
-
-    def of_rows(self) -> NDArray[np.bool_]:
-        """Which names each row has, of shape `(rows, names)`."""
-        return self.flags[self.codes]
 
     @property
     def missing(self) -> int:

@@ -146,10 +146,9 @@ class Interactions:
 
     def changed(self, **changes: Any) -> Self:
         """The same with other values of some fields, checked anew."""
-        other = copy.copy(self)
-        same_items = changes.keys().isdisjoint({"items", "item_ids"})
-        for name in ("fingerprint",) if same_items else ("item_rows", "fingerprint"):
-            other.__dict__.pop(name, None)
+        other = self._copied()
+        if not changes.keys().isdisjoint({"items", "item_ids"}):
+            other.__dict__.pop("item_rows", None)
         for name, value in changes.items():
             object.__setattr__(other, name, value)
         other.__post_init__()
@@ -175,14 +174,20 @@ class Interactions:
                 "Rows are selected by a 1-D array of integers or a bool mask. "
                 f"Received: {chosen.dtype} of shape {chosen.shape}."
             )
-        other = copy.copy(self)
-        other.__dict__.pop("fingerprint", None)
+        other = self._copied()
         # Rows of what was checked need no check, which would look all items up once more.
         for name in ("user_ids", "item_ids", "values", "timestamps", "weights", "item_rows"):
             if (array := getattr(self, name)) is not None:
                 other.__dict__[name] = sealed(array[chosen])
         other.__dict__["columns"] = {name: c.take(chosen) for name, c in self.columns.items()}
         other.__dict__["parts"] = None if self.parts is None else self.parts.take(chosen)
+        return other
+
+    def _copied(self) -> Self:
+        """A copy without what was derived of the rows, but for `item_rows`."""
+        other = copy.copy(self)
+        for name in ("fingerprint", "_segment_counts"):
+            other.__dict__.pop(name, None)
         return other
 
     def of_rows(self, column: str) -> Column:
@@ -223,6 +228,10 @@ class Interactions:
 
     def segment_counts(self) -> dict[str, int]:
         """Counts the rows of each segment. A row of two segments counts for both."""
+        return dict(self._segment_counts)
+
+    @cached_property
+    def _segment_counts(self) -> dict[str, int]:
         is_own = self.segment_column in self.columns
         counts = self._segments.counts(None if is_own else self.item_rows)
         return {name: int(n) for name, n in zip(self.segment_names, counts, strict=True)}
@@ -250,6 +259,8 @@ class Interactions:
         Whatever the target's own unit, stars or cents, a model then learns numbers of about one
         size, and the weights of losses mean the same.
         """
+        if unit == self.unit:
+            return self
         factor = self.unit / unit
         scale = self.scale and (self.scale[0] * factor, self.scale[1] * factor)
         values = self.values * np.float64(factor)  # which may be no number of 32 bits

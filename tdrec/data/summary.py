@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tdrec.data.columns import Column
 from tdrec.data.holdout import Holdout, Split
 from tdrec.data.interactions import Interactions
+from tdrec.data.repeated import repeated_rows
 
 _BARS = "▁▂▃▄▅▆▇█"
 _BINS = 10
@@ -36,7 +37,7 @@ def facts_of(
         >>> facts["Users"], facts["Evaluation rows of users unseen in training"]
         ('48', '37.4%')
     """
-    split = split or Split()
+    split, rows = split or Split(), rows.in_units(1.0)
     item = rows.names[1]
     segments = f"{rows.segment_noun.capitalize()}s"
     facts = {
@@ -48,7 +49,7 @@ def facts_of(
         "Target": _target(rows),
         **({"Features": text} if (text := _features(rows)) else {}),
         **({"Constant columns": text} if (text := _constant(rows)) else {}),
-        "Rows repeating a user and item": f"{_repeated(rows):,}",
+        "Rows repeating a user and item": f"{repeated_rows(rows.user_ids, rows.item_rows).sum():,}",
     }
     if holdout.cut is not None:
         facts["Evaluation rows begin at"] = _moment(holdout.cut)
@@ -129,12 +130,6 @@ def _constant(rows: Interactions) -> str:
     return ", ".join(
         name for name, column in _columns(rows).items() if len(column) > 1 and column.distinct <= 1
     )
-
-
-def _repeated(rows: Interactions) -> int:
-    """Rows beyond the first of a user and an item."""
-    place = np.unique(rows.user_ids, return_inverse=True)[1] * len(rows.items) + rows.item_rows
-    return len(rows) - int(np.unique(place).size)
 
 
 def _moment(cut: int) -> str:

@@ -1,4 +1,4 @@
-"""Guess what the columns of a table mean, by their names and first rows: a start to correct."""
+"""Guess what the columns of a table mean, by their names and values: a start to correct."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def read_table(source: TableSource) -> Interactions:
 
     user = read_ids(raw[source.user], source.user, notes)
     item = read_ids(raw[source.item], source.item, notes)
-    values, has_value = _targets(raw[source.target], source, notes)
+    values, has_value = _targets(raw[source.target], source)
     kept = {source.user: user.present, source.item: item.present, source.target: has_value}
     timestamps = weights = None
     if source.time:
@@ -145,9 +145,7 @@ def _kinds(source: TableSource) -> dict[str, As]:
 _FLAGS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
 
 
-def _targets(
-    column: Any, source: TableSource, notes: Notes
-) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+def _targets(column: Any, source: TableSource) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """The targets, and where there is one."""
     if source.kind != "binary":
         return read_numbers(column, np.float64)

@@ -68,7 +68,7 @@ def look_at(stream: Any, separator: str, encoding: str, for_zeros: bool = True) 
                 if found.has_zero_byte:
                     text = piece[: piece.index(b"\0")]
                     return Look(-1, True, past + text.count(b"\n") + 1)
-                past += piece.count(b"\n")
+                past += found.newlines
                 feeds, returns = feeds + found.feeds, returns + found.returns
                 has_zeros = has_zeros or found.has_zeros_first
     lines = feeds if past else returns
@@ -79,6 +79,7 @@ class _Counts(NamedTuple):
     """What is in a piece, after the last bytes of the one before."""
 
     has_zero_byte: bool
+    newlines: int
     feeds: int
     returns: int
     has_zeros_first: bool
@@ -87,11 +88,14 @@ class _Counts(NamedTuple):
     def of(cls, window: bytes, starts: NDArray[np.bool_], for_zeros: bool) -> _Counts:
         data = np.frombuffer(window, np.uint8)
         ends = data == _FEED
+        newlines = int(np.count_nonzero(ends[_OVERLAP:]))
         if b"\r" in window or (ends[1:] & ends[:-1]).any():
             feeds, returns = (_ends(data, *pair) for pair in ((_FEED, _RETURN), (_RETURN, _FEED)))
         else:  # no line is empty
-            feeds, returns = int(np.count_nonzero(ends[_OVERLAP:])), 0
-        return cls(b"\0" in window, feeds, returns, for_zeros and _zeros_first(data, starts))
+            feeds, returns = newlines, 0
+        return cls(
+            b"\0" in window, newlines, feeds, returns, for_zeros and _zeros_first(data, starts)
+        )
 
 
 def _zeros_first(data: NDArray[np.uint8], starts: NDArray[np.bool_]) -> bool:

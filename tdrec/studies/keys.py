@@ -13,16 +13,8 @@ import tdrec
 
 _ROOT = Path(tdrec.__file__).parent
 _DECIDES_NOTHING = (
-    *(
-        "cli",
-        "report",
-        "integrations",
-        "run.py",
-        "study.py",
-        "doctor.py",
-        "describe.py",
-        "__main__.py",
-    ),
+    *("cli", "report", "integrations"),
+    *("run.py", "study.py", "doctor.py", "describe.py", "__main__.py"),
     *("export/export.py", "export/formats.py"),
     *("tasks/genre_report.py", "tasks/segment_report.py", "tasks/image_report.py"),
     "tasks/paper_tables.py",

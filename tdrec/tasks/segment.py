@@ -125,8 +125,6 @@ def holdout_of(source: Source, split: Split, validation: bool) -> Holdout[Intera
     else:
         holdout = split.validation(holdout_of(source, split, False).train, VALIDATION_FRACTION)
     unit = holdout.train.own_unit()
-    if unit == holdout.train.unit:
-        return holdout
     return replace(holdout, train=holdout.train.in_units(unit), test=holdout.test.in_units(unit))
 
 

@@ -68,7 +68,7 @@ def test_labels_are_sets_of_names(values):
     found = [set(each) - {""} for each in values]
     names = sorted(set().union(*found))
     assert column.names == tuple(names)
-    flags = column.of_rows()
+    flags = column.flags[column.codes]
     assert [{names[i] for i in np.flatnonzero(row)} for row in flags] == found
     assert column.counts().tolist() == [sum(name in each for each in found) for name in names]
     assert column.missing == sum(not each for each in found)
@@ -83,7 +83,7 @@ def test_spaces_around_names_are_no_part_of_them():
 
 def test_what_is_missing_has_no_name():
     column = Labels.of_coded(Categories(np.array([0, -1], np.int32), ("a|b",)), "|")
-    assert column.of_rows().tolist() == [[True, True], [False, False]]
+    assert column.flags[column.codes].tolist() == [[True, True], [False, False]]
     assert (column.missing, column.distinct) == (1, 2)
 
 

@@ -119,6 +119,16 @@ def test_clicks_and_one_value_are_of_unit_1():
 ROWS = [(1, 7, 0.0, "a"), (2, 9, 1.0, "b"), (2, 3, 0.0, "")]
 
 
+def test_counts_are_those_of_the_rows_that_there_are_now():
+    data = make(ROWS)
+    counts = data.segment_counts()
+    counts["none"] = 5  # what is given is the caller's
+    for part in (data.take([0]), data.changed(name="other")):
+        assert part.segment_counts() == {
+            name: int(part.in_segment(name).sum()) for name in data.segment_names
+        }
+
+
 def test_no_rows_are_rows():
     empty = make(ROWS).take([])
     assert len(empty) == 0 and empty.segment_counts() == {"a": 0, "b": 0}
@@ -179,13 +189,6 @@ def test_the_fingerprint_is_of_nothing_else():
 def test_what_breaks_a_rule_is_refused(changes, message):
     with pytest.raises(DataError, match=message):
         make(ROWS, **changes)
-
-
-def test_a_catalogue_has_each_item_once_and_each_column_whole():
-    with pytest.raises(DataError, match="Item ids must be unique. Received: 7 more than once"):
-        Items([7, 7])
-    with pytest.raises(DataError, match="2 items. Received: 'tags' with 3"):
-        Items([7, 9], {"tags": ITEMS.columns["tags"]})
 
 
 def test_rows_may_all_have_the_weight_0():

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tdrec.data import Split, TableSource, read_table
+from tdrec.data import Split, TableSource, read_table, simulate_table
 from tdrec.studies.arm import Arm
 from tdrec.studies.config import VALIDATION_FRACTION
 from tdrec.studies.metric import LOG_LOSS, RMSE
@@ -53,6 +53,14 @@ def test_the_earlier_task_is_of_training_rows_alone(war):
     data = earlier.data()
     assert data.sha256 != war.data().sha256
     assert data.n_train + data.n_test == len(holdout.train)
+
+
+def test_what_was_read_is_said_in_the_targets_own_unit(tmp_path):
+    source = simulate_table(str(tmp_path / "r.csv"), kind="ratings", rows=1_000)
+    task = SegmentTask("NL", source)
+    assert task.holdout().train.unit == 2
+    for each in (task, task.earlier()):
+        assert each.data().facts["Target"].startswith("1 to 10, mean 6.")
 
 
 def test_segments_of_one_split_share_a_session(war):

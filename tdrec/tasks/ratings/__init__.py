@@ -1,1 +1,1 @@
-"""Ratings of one genre: the all-genre teacher, its students, and how good they are."""
+"""Rows of one segment: the teacher of all of them, its students, and how good they are."""

@@ -1,4 +1,4 @@
-"""The all-genre teacher: trained for as long as a validation slice says."""
+"""The teacher of all segments: trained for as long as a validation slice says."""
 
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -115,8 +115,9 @@ def train_teacher(
 
     Args:
         train: The training rows.
-        config: The teacher's sizes and training; with `noise` the ratings that it is
-            trained on, those of validation included, are noisy, in multiples of their unit.
+        config: The teacher's sizes and training; with `noise` the targets that it is
+            trained on, those of validation included, are noisy, in multiples of their unit; binary
+            ones are rounded.
         split: How those to validate on are held out. Default: the latest.
 
     Returns:
@@ -133,6 +134,8 @@ def train_teacher(
         noise = np.random.default_rng(config.seed).normal(size=len(train))
         assert train.scale is not None
         noisy = np.clip(train.values + config.noise * noise, *train.scale)
+        if train.target == "binary":  # some are the other one
+            noisy = np.rint(noisy)
         train = train.changed(values=noisy.astype(np.float32))
     epochs = _best_epochs(train, config, split)
     members = config.members

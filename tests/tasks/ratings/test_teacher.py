@@ -58,6 +58,15 @@ def test_noise_is_of_the_ratings_and_seeded(train):
     assert any((a != b).any() for a, b in zip(plain, one, strict=True))
 
 
+def test_noise_turns_some_of_the_clicks(train, learned):
+    likes = (train.values > 3).astype(np.float32)
+    clicks = train.changed(values=likes, scale=(0.0, 1.0), target="binary")
+    train_teacher(clicks, replace(CONFIG, noise=1.0, bias_weight=0.0, epochs=1, id_dropout={}))
+    targets = learned[-1][:, 0]
+    assert set(targets.tolist()) == {0.0, 1.0}
+    assert 0.2 < np.mean(targets != likes) < 0.45  # a normal draw is above 0.5 in 31% of them
+
+
 def test_the_teacher_learns_the_mean_of_its_members(train, learned):
     # Its members have the seeds 6 and 7.
     config = replace(CONFIG, members=2, seed=3, epochs=1)
