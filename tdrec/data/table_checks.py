@@ -69,9 +69,10 @@ def check_targets(values: NDArray[Any], whole: NDArray[np.bool_], source: TableS
             f"{source.rows}, row {row + 1}: {source.target} must be {rule}. "
             f"Received: {values[row]:g}. Correct or remove the row, or give the right range."
         )
-    if values[whole].min() == values[whole].max():
+    usable = values if whole.all() else values[whole]
+    if usable.min() == usable.max():
         raise DataError(
-            f"{source.target} must vary, to be predicted. Received: {values[whole][0]:g} in each "
+            f"{source.target} must vary, to be predicted. Received: {usable[0]:g} in each "
             f"row of {source.rows}. Name another column as target."
         )
 
