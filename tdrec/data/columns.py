@@ -65,10 +65,9 @@ class _Coded:
         """The same column of other rows: positions, or a mask."""
         return replace(self, codes=self.codes[rows])
 
-    @property
-    def missing(self) -> int:
-        """How many rows have no value."""
-        return int(np.count_nonzero(self.codes == MISSING))
+    def missing(self, rows: NDArray[np.int64] | None = None) -> int:
+        """How many rows, or entries of `rows`, have no value."""
+        return _how_many(self.codes == MISSING, rows)
 
     @property
     def distinct(self) -> int:
@@ -204,10 +203,9 @@ class Labels:
         """The same column of other rows: positions, or a mask."""
         return replace(self, codes=self.codes[rows])
 
-    @property
-    def missing(self) -> int:
-        """How many rows have no name."""
-        return int(np.count_nonzero(self.flags.sum(axis=1)[self.codes] == 0))
+    def missing(self, rows: NDArray[np.int64] | None = None) -> int:
+        """How many rows, or entries of `rows`, have no name."""
+        return _how_many(self.flags.sum(axis=1)[self.codes] == 0, rows)
 
     @property
     def distinct(self) -> int:
@@ -262,10 +260,9 @@ class Numbers:
         """The same column of other rows: positions, or a mask."""
         return Numbers(self.values[rows])
 
-    @property
-    def missing(self) -> int:
-        """How many rows have no value."""
-        return int(np.count_nonzero(np.isnan(self.values)))
+    def missing(self, rows: NDArray[np.int64] | None = None) -> int:
+        """How many rows, or entries of `rows`, have no value."""
+        return _how_many(np.isnan(self.values), rows)
 
     @property
     def distinct(self) -> int:
@@ -340,3 +337,7 @@ def whole_numbers(name: str, values: ArrayLike) -> NDArray[np.int64]:
         "Convert them, once you know that nothing is lost: `.astype('int64')`."
     )
     return numbers_of(name, values, "iu", rule).astype(np.int64, copy=False)
+
+
+def _how_many(mask: NDArray[np.bool_], rows: NDArray[np.int64] | None) -> int:
+    return int(np.count_nonzero(mask if rows is None else mask[rows]))

@@ -41,7 +41,8 @@ def _of_repeated_pairs(users: NDArray[np.int64], items: NDArray[np.int64]) -> ND
     if int(users.max(initial=0)) - first >= 2**63 // width - 1:  # a pair is no number of 64 bits
         return np.arange(len(users))
     from_zero = users - first if first else users
-    pairs = from_zero * width + items
+    pairs = from_zero * width
+    pairs += items  # in its place: memory that is new costs more than the sum
     if not (pairs[1:] > pairs[:-1]).all():
         # Stable sorting is fast where rows come in the order of users, as they mostly do.
         sort = partial(np.ndarray.sort, kind="stable")

@@ -118,7 +118,8 @@ def _features(rows: Interactions) -> str:
         kind = {"Labels": "labels", "Numbers": "numeric", "Text": "text"}.get(
             type(column).__name__, "categorical"
         )
-        missing = f", {column.missing:,} missing" if column.missing else ""
+        none = column.missing()
+        missing = f", {none:,} missing" if none else ""
         names = getattr(column, "names", None) if kind in ("labels", "categorical") else None
         count = len(names) if names is not None else column.distinct
         what = "names" if kind == "labels" else "values"

@@ -99,10 +99,7 @@ def note_segments(data: Interactions, source: TableSource, notes: Notes) -> None
                     f"part as a segment, write --segment_separator={separator!r}."
                 )
                 break
-    none = column.missing if source.segment in data.columns else None
-    if none is None:
-        none = int(column.take(data.item_rows).missing)
-    if none:
+    if none := column.missing(None if source.segment in data.columns else data.item_rows):
         notes.facts["Rows of no segment"] = f"{none:,}"
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tdrec.data.columns import MISSING, Column
 from tdrec.data.error import DataError
 from tdrec.data.items import Items
-from tdrec.data.table_values import as_words
+from tdrec.data.table_values import as_words, read_numbers
 
 _WHOLE = re.compile(r"([+-]?(?:0|[1-9]\d{0,18}))(?:\.0*)?", re.ASCII)
 _LARGEST = 2**63 - 1
@@ -89,23 +89,6 @@ def coded(column: Any) -> tuple[NDArray[np.int32], tuple[str, ...]]:
     place = {word: position for position, word in enumerate(different)} | {"": MISSING}
     table = np.array([*(place[word] for word in words), MISSING], np.int32)  # the last: of null
     return table[codes], tuple(different)
-
-
-def read_numbers(column: Any, dtype: Any) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """Numbers, 0 where there is none, and where there is one."""
-    import pyarrow.compute as pc
-
-    if not column.null_count:
-        chunks = [chunk.to_numpy() for chunk in column.chunks]
-        present = np.ones(len(column), bool)
-    else:
-        chunks = [chunk.fill_null(0).to_numpy() for chunk in column.chunks]
-        present = pc.is_valid(column).to_numpy()
-    numbers = np.concatenate(chunks).astype(dtype, copy=False)
-    numbers.setflags(write=False)  # so that nobody copies it to be sure of it
-    if numbers.dtype.kind == "f":
-        present = present & ~np.isnan(numbers)
-    return numbers, present
 
 
 def catalogue(

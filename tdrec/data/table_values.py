@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 As = Literal["id", "word", "number", "time", "auto"]
 """How a column is read: whole numbers or strings, strings, numbers, a moment, or numbers if all
@@ -85,10 +86,14 @@ def seconds(column: Any) -> Any:
     kind = column.type
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         return pc.cast(column, pa.timestamp("s"), safe=False).cast(pa.int64())
+    if pa.types.is_integer(kind):
+        ends = pc.min_max(column).as_py()
+        if all(value is None or abs(value) <= _LATEST for value in ends.values()):
+            return column.cast(pa.int64())
     if is_number(kind):
         numbers = without_nan(pc.cast(column, pa.float64(), safe=False))
         refuse_where(pc.greater(pc.abs(numbers), _LATEST))
-        return column.cast(pa.int64()) if pa.types.is_integer(kind) else _floor(numbers)
+        return _floor(numbers)
     if not is_text(kind):
         refuse_where(pc.is_valid(column))
     return pa.chunked_array([_moments(as_words(column).combine_chunks())])
@@ -211,3 +216,23 @@ def without_gaps(columns: Sequence[Any], kind: As) -> list[Any]:
 def fits(text: str, kind: As) -> bool:
     """Whether a text can be read so, as far as one can say of it alone."""
     return kind != "number" or _NUMBER.fullmatch(text) is not None
+
+
+def read_numbers(column: Any, dtype: Any) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Numbers, 0 where there is none, and where there is one."""
+    import pyarrow.compute as pc
+
+    if column.null_count:
+        present = pc.is_valid(column).to_numpy()
+        column = column.fill_null(0)
+    else:
+        present = np.ones(len(column), bool)
+    numbers = np.empty(len(column), dtype)
+    end = 0
+    for chunk in column.chunks:
+        start, end = end, end + len(chunk)
+        numbers[start:end] = chunk.to_numpy()
+    numbers.setflags(write=False)  # so that nobody copies it to be sure of it
+    if numbers.dtype.kind == "f" and (odd := np.isnan(numbers)).any():
+        present = present & ~odd
+    return numbers, present

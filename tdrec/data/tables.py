@@ -23,9 +23,9 @@ from tdrec.data.table_checks import (
     note_times,
 )
 from tdrec.data.table_files import TableFiles
-from tdrec.data.table_ids import FEW, Notes, catalogue, coded, read_ids, read_numbers
+from tdrec.data.table_ids import FEW, Notes, catalogue, coded, read_ids
 from tdrec.data.table_source import TableSource
-from tdrec.data.table_values import As
+from tdrec.data.table_values import As, read_numbers
 
 
 def read_table(source: TableSource) -> Interactions:

@@ -84,6 +84,15 @@ class TextFile:
         except OSError as error:
             raise self._unreadable(error) from error
 
+    def data(self) -> Any:
+        """All bytes, no longer compressed, as a buffer.
+
+        Raises:
+            DataError: If they cannot be read.
+        """
+        with self.opened() as stream:
+            return stream.read_buffer()
+
     def _unreadable(self, error: OSError) -> DataError:
         what = "a compressed file that is damaged, cut, or not compressed"
         what = os.strerror(error.errno) if error.errno else what
@@ -208,3 +217,12 @@ class TextFile:
                         f"or convert it: iconv -f LATIN1 -t UTF-8 {self.name}."
                     )
         return None
+
+    def with_zero_byte(self) -> DataError:
+        """What to say of the first line with a byte 0, which no text has."""
+        with self.opened() as stream:
+            lines = enumerate(io.BufferedReader(stream), start=1)
+            number = next(number for number, line in lines if b"\0" in line)
+        return DataError(
+            f"{self.name}, line {number}, must be text. Received: a byte 0. Write or copy it again."
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
@@ -20,13 +21,12 @@ from tdrec.data.table_values import (
     is_number,
     is_text,
 )
-from tdrec.data.text_bytes import Look, look_at
+from tdrec.data.text_bytes import Look, is_of_bytes, lines_in, look_at
+from tdrec.data.text_columns import parsed
 from tdrec.data.text_files import Record, TextFile
 
 _STAND_INS = (b"\x1f", b"\x1e", b"\x1d", b"\x1c", b"\x01", b"\x02")
 """Letters that texts hardly have, to stand for a separator of several."""
-
-_BLOCK = 1 << 23  # in smaller ones the words of a column are counted again and again
 
 
 def read_text(
@@ -61,6 +61,10 @@ class _Reading:
     header: list[str]
     has_header: bool
 
+    @cached_property
+    def _data(self) -> Any:
+        return self.file.data()
+
     def result(self) -> dict[str, Any]:
         import pyarrow as pa
 
@@ -77,7 +81,7 @@ class _Reading:
         except pa.ArrowInvalid:
             found = self._parsed(as_words, newlines=True)
         # Rows that are fewer than lines have fields of several lines, or a quote not closed.
-        if len(found) != look.lines - self._lines_before:
+        if look.has_quotes and len(found) != self._lines():
             self._check_quotes()
         return {name: self._converted(name, found[name]) for name in self.columns}
 
@@ -94,20 +98,17 @@ class _Reading:
             raise self._wrong(record, name) from error
 
     def _look(self, for_zeros: bool) -> Look:
-        with self.file.opened() as stream:
-            look = look_at(stream, self.file.between, self.file.encoding, for_zeros)
-        if look.zero_in is not None:
-            raise DataError(
-                f"{self.file.name}, line {look.zero_in}, must be text. Received: a byte 0. "
-                "Write or copy it again."
-            )
+        look = look_at(self._data, self.file.between, self.file.encoding, for_zeros)
+        if look.has_zero_byte:
+            raise self.file.with_zero_byte()
         return look
 
-    @property
-    def _lines_before(self) -> int:
-        """How many lines of text the header has."""
+    def _lines(self) -> int:
+        """How many lines there are after the header; -1 where that is not known."""
+        if not is_of_bytes(self.file.encoding):
+            return -1
         head = self.file.head
-        return head.last - head.first + 1 if self.has_header else 0
+        return lines_in(self._data) - (head.last - head.first + 1 if self.has_header else 0)
 
     def _parsed(self, as_words: Sequence[str], newlines: bool) -> Any:
         """The columns as pyarrow makes them; ids are strings if one is no whole number."""
@@ -144,37 +145,24 @@ class _Reading:
         return at < len(record.fields) and re.search("[^0-9 -]", record.fields[at]) is not None
 
     def _table(self, types: Mapping[str, Any], newlines: bool) -> Any:
-        from pyarrow import csv
-
         head, is_long = self.file.head, self.file.is_long
-        with self.file.opened() as stream:
-            source, between = (self._rewritten(stream)) if is_long else (stream, self.file.between)
-            return csv.read_csv(
-                source,
-                csv.ReadOptions(
-                    block_size=_BLOCK,
-                    column_names=self.header,
-                    skip_rows=head.last if self.has_header else head.first - 1,
-                    encoding="utf-8" if is_long else self.file.encoding,
-                ),
-                csv.ParseOptions(
-                    delimiter=between,
-                    quote_char=False if is_long else '"',
-                    newlines_in_values=newlines,
-                ),
-                csv.ConvertOptions(
-                    include_columns=list(self.columns),
-                    column_types=dict(types),
-                    null_values=list(MISSING_WORDS),
-                    strings_can_be_null=True,
-                ),
-            )
+        data, between = self._rewritten() if is_long else (self._data, self.file.between)
+        return parsed(
+            data,
+            self.header,
+            types,
+            between,
+            wanted=list(self.columns),
+            skip=head.last if self.has_header else head.first - 1,
+            encoding="utf-8" if is_long else self.file.encoding,
+            quotes=not is_long,
+            newlines=newlines,
+            missing=MISSING_WORDS,
+        )
 
-    def _rewritten(self, stream: Any) -> tuple[Any, str]:
+    def _rewritten(self) -> tuple[bytes, str]:
         """The bytes in UTF-8 with one letter for the separator, and that letter."""
-        import pyarrow as pa
-
-        data = stream.read()
+        data = self._data.to_pybytes()
         if self.file.encoding.lower() not in ("utf-8", "utf8"):
             data = data.decode(self.file.encoding).encode()
         letter = next((each for each in _STAND_INS if each not in data), None)
@@ -184,7 +172,7 @@ class _Reading:
                 "it with a separator of one letter."
             )
         data = data.replace(self.file.between.encode(), letter)
-        return pa.BufferReader(data), letter.decode()
+        return data, letter.decode()
 
     def _wrong(self, record: Record, name: str) -> DataError:
         return DataError(

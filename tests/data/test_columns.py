@@ -29,7 +29,7 @@ def test_categories_are_the_different_words_and_the_place_of_each(values, data):
     column = Categories.of([value or None for value in values])
     assert column.names == tuple(sorted(set(values) - {""}))
     assert [column.values[c] if c >= 0 else "" for c in column.codes.tolist()] == values
-    assert (column.missing, column.distinct) == (values.count(""), len(set(values) - {""}))
+    assert (column.missing(), column.distinct) == (values.count(""), len(set(values) - {""}))
     counts = Counter(values)
     assert dict(zip(column.names, column.counts(), strict=True)) == {
         name: counts[name] for name in column.names
@@ -71,7 +71,7 @@ def test_labels_are_sets_of_names(values):
     flags = column.flags[column.codes]
     assert [{names[i] for i in np.flatnonzero(row)} for row in flags] == found
     assert column.counts().tolist() == [sum(name in each for each in found) for name in names]
-    assert column.missing == sum(not each for each in found)
+    assert column.missing() == sum(not each for each in found)
     assert column.counts(np.array([0, 0])).tolist() == (2 * flags[0]).tolist() if values else True
     for name in names:
         assert column.has(name).tolist() == [name in each for each in found]
@@ -84,7 +84,7 @@ def test_spaces_around_names_are_no_part_of_them():
 def test_what_is_missing_has_no_name():
     column = Labels.of_coded(Categories(np.array([0, -1], np.int32), ("a|b",)), "|")
     assert column.flags[column.codes].tolist() == [[True, True], [False, False]]
-    assert (column.missing, column.distinct) == (1, 2)
+    assert (column.missing(), column.distinct) == (1, 2)
 
 
 @few
@@ -93,7 +93,7 @@ def test_numbers_are_of_32_bits(values):
     column = Numbers(np.array(values, np.float64))
     expected = np.array(values, np.float32)
     np.testing.assert_array_equal(column.values, expected)
-    assert column.missing == sum(value != value for value in values)
+    assert column.missing() == sum(value != value for value in values)
     assert column.distinct == len({float(x) for x in expected if x == x})
     np.testing.assert_array_equal(column.take([0]).values if values else [], expected[:1])
 
@@ -140,3 +140,13 @@ def test_a_digest_depends_on_values_and_not_on_the_layout_of_memory():
     for other in (array.reshape(3, 2), array.astype(np.int32), array + 1):
         assert digest_parts([other]) != digest_parts([array])
     assert digest_parts(["ab", "c"]) != digest_parts(["a", "bc"])
+
+
+def test_entries_of_some_rows_that_are_missing_are_counted():
+    rows = np.array([0, 0, 2])
+    for column in (
+        Categories.of(["", "a", "b"]),
+        Labels.of(["", "a", "b"], "|"),
+        Numbers(np.array([np.nan, 1.0, 2.0])),
+    ):
+        assert column.missing(rows) == 2

@@ -129,7 +129,7 @@ def test_rows_are_those_that_pandas_keeps(folder, table):
     prices = found.of_rows("price")
     expected = pd.to_numeric(kept["price"]).to_numpy(float)
     if hasattr(prices, "codes"):  # of nothing but missing values
-        assert prices.missing == len(kept)
+        assert prices.missing() == len(kept)
     else:
         np.testing.assert_array_equal(prices.values, expected.astype(np.float32))
     counts = kept[kept["country"].notna()].groupby("country").size().to_dict()

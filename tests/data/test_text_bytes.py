@@ -1,13 +1,13 @@
 """What the bytes of a text say, against plain Python."""
 
-import io
 import re
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tdrec.data.text_bytes import is_of_bytes, look_at
+from tdrec.data import text_bytes
+from tdrec.data.text_bytes import is_of_bytes, lines_in, look_at
 
 ends = st.sampled_from(["\n", "\r\n", "\r"])
 
@@ -17,8 +17,7 @@ ends = st.sampled_from(["\n", "\r\n", "\r"])
 def test_lines_that_are_not_empty_are_counted(lines, end):
     for last in (end, ""):
         text = end.join(lines) + last
-        found = look_at(io.BytesIO(text.encode()), ",", "utf-8")
-        assert max(found.lines, 1) == max(sum(map(bool, text.splitlines())), 1)
+        assert lines_in(text.encode()) == sum(map(bool, text.splitlines()))
 
 
 pieces = st.lists(st.sampled_from([*'01-,.xa\n" ']), max_size=12).map("".join)
@@ -28,36 +27,33 @@ pieces = st.lists(st.sampled_from([*'01-,.xa\n" ']), max_size=12).map("".join)
 @given(text=pieces)
 def test_numbers_that_begin_with_a_zero_are_found(text):
     begins = re.search(r'(?:^|[,\n"])[- ]?0[0-9xX]', text) is not None
-    assert look_at(io.BytesIO(text.encode()), ",", "utf-8").has_zeros_first == begins
-
-
-class Pieces(io.BytesIO):
-    """A stream that gives a few bytes at a time."""
-
-    def read(self, size=-1):
-        return super().read(2)
+    found = look_at(text.encode(), ",", "utf-8")
+    assert found.has_zeros_first == begins
+    assert found.has_quotes == ('"' in text)
 
 
 @settings(max_examples=50, deadline=None)
 @given(text=pieces)
 def test_pieces_say_what_the_whole_says(text):
-    found = [look_at(of(text.encode()), ",", "utf-8") for of in (Pieces, io.BytesIO)]
-    assert found[0] == found[1]
+    data = text.encode()
+    whole = look_at(data, ",", "utf-8"), lines_in(data)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text_bytes, "PIECE", 4)
+        assert (look_at(data, ",", "utf-8"), lines_in(data)) == whole
 
 
 @pytest.mark.parametrize("text", ["0.5,10,0", "2020-01-02,a07,1:00", "10,x0,-0.5"])
 def test_other_zeros_are_no_padding(text):
-    assert not look_at(io.BytesIO(text.encode()), ",", "utf-8").has_zeros_first
+    assert not look_at(text.encode(), ",", "utf-8").has_zeros_first
 
 
-def test_a_byte_0_has_its_line():
-    assert look_at(io.BytesIO(b"a\nb\nc\0\n"), ",", "utf-8").zero_in == 3
-    assert look_at(io.BytesIO(b"a\nb\n"), ",", "utf-8").zero_in is None
+def test_a_byte_0_is_seen():
+    assert look_at(b"a\nb\nc\0\n", ",", "utf-8").has_zero_byte
+    assert not look_at(b"a\nb\n", ",", "utf-8").has_zero_byte
 
 
 def test_of_letters_of_two_bytes_nothing_is_said():
     assert [is_of_bytes(e) for e in ("utf-8", "utf-8-sig", "latin-1", "utf-16", "utf-16-be")] == [
         *(True, True, True, False, False)
     ]
-    found = look_at(io.BytesIO("a\n0".encode("utf-16")), ",", "utf-16")
-    assert (found.lines, found.has_zeros_first, found.zero_in) == (-1, True, None)
+    assert look_at("a\n0".encode("utf-16"), ",", "utf-16") == (False, True, True)
