@@ -13,7 +13,7 @@ README.md beside this file has intervals.
 Source: "Talking Models", arXiv 2310.03188, Algorithm 1 and the appendix on its ablations.
 """
 
-from tdrec.studies.plan import ALL_ARMS, Arm, Study
+from tdrec.studies.plan import PAPER_ARMS, Arm, Study
 
 
 def _weights(interaction: float, consistency: float) -> dict[str, float]:
@@ -27,7 +27,7 @@ def _weights(interaction: float, consistency: float) -> dict[str, float]:
 STUDY = Study(
     "Other readings of the paper",
     [
-        *ALL_ARMS,
+        *PAPER_ARMS,
         Arm("td", _weights(50.0, 5.0), "TD weights 50/5/5"),
         Arm("td", _weights(10.0, 30.0), "TD weights 10/30/30"),
         Arm("td", {"rounds": 0, **_weights(10.0, 30.0)}, "TD k=0 weights 30/30"),

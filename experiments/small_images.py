@@ -11,10 +11,10 @@ alone and, where the teacher has the task's labels, with label distillation adde
 this file has the cost and the figures last obtained.
 """
 
-from tdrec.studies.plan import ALL_ARMS, Arm, Study
+from tdrec.studies.plan import PAPER_ARMS, Arm, Study
 
 STUDY = Study(
     "Few images and other labels",
-    [*ALL_ARMS, Arm("td", {"label_weight": 3.0}, "TD + LD")],
+    [*PAPER_ARMS, Arm("td", {"label_weight": 3.0}, "TD + LD")],
     tasks=["cifar10:few", "cifar10:where"],
 )

@@ -10,6 +10,6 @@ paper, Hybrid +0.41%, TD -0.16% (no difference shown). README.md beside this fil
 Source: "Talking Models", arXiv 2310.03188, Table 3; its Table 1 has the means over genres.
 """
 
-from tdrec.studies.plan import ALL_ARMS, Study
+from tdrec.studies.plan import PAPER_ARMS, Study
 
-STUDY = Study("All methods on the eight densest genres", ALL_ARMS)
+STUDY = Study("All methods on the eight densest genres", PAPER_ARMS)

@@ -9,7 +9,7 @@ this file says what was run.
 Source: "Talking Models", arXiv 2310.03188, Table 4 and appendix 6.5.
 """
 
-from tdrec.studies.plan import ALL_ARMS, Study
+from tdrec.studies.plan import PAPER_ARMS, Study
 from tdrec.tasks.images.config import DATA_SETS
 
-STUDY = Study("All methods on images", ALL_ARMS, tasks=DATA_SETS, presets=["b32"])
+STUDY = Study("All methods on images", PAPER_ARMS, tasks=DATA_SETS, presets=["b32"])

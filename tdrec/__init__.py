@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tdrec.distill.methods.scratch import Scratch
     from tdrec.distill.methods.sum import Sum
     from tdrec.distill.methods.talking_models import TalkingModels
+    from tdrec.distill.methods.trusted_label_distillation import TrustedLabelDistillation
     from tdrec.distill.model_split import ModelSplit, Trace
     from tdrec.distill.predictor import Predictor
     from tdrec.distill.sample_weights import SampleWeights
@@ -70,6 +71,7 @@ _HOME = {
     "Sum": "distill.methods.sum",
     "SampleWeights": "distill.sample_weights",
     "TalkingModels": "distill.methods.talking_models",
+    "TrustedLabelDistillation": "distill.methods.trusted_label_distillation",
     "TermWeight": "distill.term_weight",
     "Trust": "distill.trust",
     "Comparison": "export.model_cost",

@@ -116,7 +116,9 @@ def train(name):
     return trained(method=methods.get(name, **given), **arguments)
 
 
-TRAININGS = {**{name: lambda name=name: train(name) for name in methods.METHODS}, "vit": train_vit}
+COMPARED = [name for name in methods.METHODS if name != "trusted_ld"]
+"""All but one that is another only by its targets, which are NumPy's."""
+TRAININGS = {**{name: lambda name=name: train(name) for name in COMPARED}, "vit": train_vit}
 
 
 def save_all(path):
@@ -146,7 +148,7 @@ def on_the_other_backend(tmp_path_factory):
 
 
 def test_every_method_that_has_losses_is_compared():
-    assert {*ARGUMENTS, "scratch"} == set(methods.METHODS)
+    assert {*ARGUMENTS, "scratch"} == set(COMPARED)
 
 
 @pytest.mark.parametrize("name", ARGUMENTS)

@@ -232,7 +232,7 @@ def _arguments(given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     arguments = {"td": {name: given[name] for name in OF_TD if name in given}}
     if "weight" in given:
         weight = given["weight"]
-        arguments |= {method: {"weight": weight} for method in ("ld", "fd", "fitnet")}
+        arguments |= {method: {"weight": weight} for method in ("ld", "fd", "fitnet", "trusted_ld")}
         arguments["hybrid"] = {"label_weight": weight, "feature_weight": weight}
     return {method: values for method, values in arguments.items() if values}
 

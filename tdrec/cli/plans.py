@@ -14,7 +14,7 @@ from tdrec.cli.segments import (
     with_features,
 )
 from tdrec.data import check_source, load, resolve_source
-from tdrec.studies.arm import METHODS, Arm
+from tdrec.studies.arm import METHODS, OF_THE_PAPER, Arm
 from tdrec.studies.config import Config
 from tdrec.studies.plan import Plan, Study, arms_of, find, make_plan
 from tdrec.studies.task import Task
@@ -120,7 +120,7 @@ class Request:
         """The methods of the command line, scratch always among them, in the order of tables."""
         asked = [name for name in self.options.methods or ("td",) if name != AUTO]
         if not isinstance(self.tasks[0], SegmentTask) and "td" in asked:
-            asked = [*asked, *METHODS]  # with all that it is to be compared with
+            asked = [*asked, *OF_THE_PAPER]  # with all that it is to be compared with
         names = {"scratch", *asked, *further}
         known = [*METHODS, *sorted(names - set(METHODS))]
         return [Arm(name, self.options.arguments.get(name, {})) for name in known if name in names]
@@ -264,11 +264,14 @@ class Request:
                 "of segment and method without any have the defaults. --tuned=none turns them off."
             )
         for task in self.tasks:
-            if left := [arm.name for arm in self.study.arms if not task.runs(arm)]:
-                notes.append(
-                    f"Left out on {task.name}: {', '.join(left)}. The teacher does not predict "
-                    "these labels, and so has no predictions of them to distil."
-                )
+            left: dict[str, list[str]] = {}
+            for arm in self.study.arms:
+                left.setdefault(task.left_out(arm), []).append(arm.name)
+            notes += [
+                f"Left out on {task.name}: {', '.join(arms)}. {reason}"
+                for reason, arms in left.items()
+                if reason
+            ]
         if self.options.validation:
             notes.append(
                 "Validation: evaluated on a part of the training data, which neither teacher nor "

@@ -20,6 +20,14 @@ def check_positive(name: str, value: float) -> float:
     return value
 
 
+def check_names(name: str, value: Any) -> tuple[str, str]:
+    """Two different names, as a tuple."""
+    names = value if isinstance(value, (list, tuple)) else (value,)
+    if len(set(names)) != 2 or len(names) != 2 or not all(isinstance(n, str) and n for n in names):
+        raise ValueError(f"`{name}` must be two different names. Received: {value!r}.")
+    return (names[0], names[1])
+
+
 def check_type(name: str, value: Any, expected: type, remedy: str) -> None:
     """Refuses a value of another type.
 

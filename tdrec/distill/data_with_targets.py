@@ -29,6 +29,7 @@ from tdrec.distill.teacher_targets import (
     trace_of,
 )
 from tdrec.distill.trace_names import flat, nested
+from tdrec.distill.trusted_targets import trust_of, trusted
 
 Source = ModelSplit | Callable[[Any], Trace] | None
 """A teacher, or a function of the inputs that returns their targets; None where none are read."""
@@ -66,6 +67,11 @@ def with_targets(
     """
     form.check_method(method)
     if folder is not None:
+        if trust_of(method):
+            raise ValueError(
+                "How far a teacher is to be trusted is found out of all rows, in memory. Received: "
+                "`folder` and a method with `trust`. Leave one of them out."
+            )
         if cache is not None:
             raise ValueError(
                 "Targets are kept in a folder or in a cache. Received: both. Leave out `cache`: "
@@ -86,7 +92,7 @@ def with_targets(
         else:
             trace = source(x)
             check_trace(method.reads(trace), len(keras.tree.flatten(x)[0]))
-        x = attach(x, method.reads(trace), fields)
+        x = attach(x, trusted(method, method.reads(trace), x, rest), fields)
     return batches((x, *rest), batch_size or found, resumable=True, **how)
 
 

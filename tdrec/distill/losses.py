@@ -19,7 +19,8 @@ Tensor = Any
 Distance = Callable[[Tensor, Tensor], Tensor]
 
 _EPSILON = 1e-8
-_PROBABILITY = 1e-7
+PROBABILITY = 1e-7
+"""How near to 0 and 1 a probability counts, as in Keras's cross-entropy."""
 
 
 def _pair(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
@@ -271,7 +272,7 @@ def logits(probabilities: Tensor, task: str) -> Tensor:
         0.0
     """
     dtype = keras.backend.result_type(keras.config.floatx(), "float32")
-    p = ops.clip(ops.cast(probabilities, dtype), _PROBABILITY, 1.0 - _PROBABILITY)
+    p = ops.clip(ops.cast(probabilities, dtype), PROBABILITY, 1.0 - PROBABILITY)
     return ops.log(p) if task == "classes" else ops.log(p) - ops.log1p(-p)
 
 

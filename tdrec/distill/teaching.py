@@ -10,6 +10,7 @@ from tdrec.distill.method import NO_LABELS, NOTHING, Method
 from tdrec.distill.model_split import Middle, ModelSplit, Trace, shapes_of
 from tdrec.distill.sample_weights import Labels, weights_of
 from tdrec.distill.several_teachers import each_of
+from tdrec.distill.trusted_targets import trust_of
 
 Tensor = Any
 
@@ -77,6 +78,12 @@ class Teaching:
             trace = NOTHING._replace(**targets)
             middle = self.teacher.interpreter(inputs) if self.teacher else self._interpret
         else:
+            if trust_of(self.method):
+                raise ValueError(
+                    "How far a teacher is to be trusted is found out of all rows. Received: a "
+                    "batch without targets. Make them ahead: distiller.fit(distiller."
+                    "with_teacher_targets((x, y)))."
+                )
             trace, middle = self.required_teacher().run(inputs)
             trace = self.required_teacher().distilled(trace)
         low, high, prediction = (

@@ -16,6 +16,7 @@ from tdrec.distill.method import NOTHING, Method
 from tdrec.distill.model_split import Middle, ModelSplit, Trace, shapes_of
 from tdrec.distill.sample_weights import weights_of
 from tdrec.distill.teaching import check_weights
+from tdrec.distill.trusted_targets import trust_of
 
 Tensor = Any
 
@@ -125,6 +126,12 @@ class Distillation(tf.keras.layers.Layer, Task):
         check_type("teacher", teacher, ModelSplit, rooms)
         check_type("method", method, Method, "tdrec.TalkingModels(rounds=2)")
         method.check_teacher(teacher)
+        if trust_of(method):
+            raise ValueError(
+                "How far a teacher is to be trusted is found out of all rows, which a task of a "
+                "batch does not have. Received: a method with `trust`. Train a tdrec.Distiller, or "
+                "take away `trust`."
+            )
         if any(isinstance(layer, keras.Layer) for layer in student.layers):
             raise TypeError(
                 "The student of a tfrs.Model must be made of Keras 2 layers, tf.keras.layers.*, "

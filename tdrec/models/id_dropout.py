@@ -45,7 +45,7 @@ def id_variants(x: Mapping[str, NDArray[Any]], names: Iterable[str]) -> dict[str
         raise ValueError(f"Ids are replaced in features among {sorted(x)}. Received: {missing}.")
     variants = [
         {k: np.full_like(v, OUT_OF_VOCABULARY) if k in gone else v for k, v in x.items()}
-        for gone in _subsets(names)
+        for gone in subsets(names)
     ]
     return {name: np.concatenate([variant[name] for variant in variants]) for name in x}
 
@@ -73,10 +73,11 @@ def variant_shares(rates: Mapping[str, float]) -> list[float]:
             )
     return [
         math.prod(rate if name in gone else 1 - rate for name, rate in rates.items())
-        for gone in _subsets(list(rates))
+        for gone in subsets(list(rates))
     ]
 
 
-def _subsets(names: list[str]) -> list[set[str]]:
+def subsets(names: list[str]) -> list[set[str]]:
+    """Which ids are replaced in each variant, in the order of `id_variants`."""
     flags = product((False, True), repeat=len(names))
     return [{name for name, gone in zip(names, row, strict=True) if gone} for row in flags]

@@ -39,6 +39,7 @@ PALETTE: Mapping[str, tuple[str, str]] = {
     "fitnet": ("#00875f", "#2fc294"),
     "hybrid": ("#bb5f92", "#e79cc6"),
     "td": ("#cc4e00", "#ff8a45"),
+    "trusted_ld": ("#6f3b1f", "#c9a08a"),
     "other": ("#7a4fb5", "#b795ea"),
     "ink": ("#1f2328", "#e6e8eb"),
     "muted": ("#5c6570", "#9aa4af"),

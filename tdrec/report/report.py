@@ -45,6 +45,8 @@ WHAT_THEY_ARE = {
     "hybrid": "Hybrid: LD and FD together.",
     "td": "TD, talking-model distillation: student and teacher exchange messages for k rounds, "
     "and the student matches what the teacher makes of them.",
+    "trusted_ld": "Trusted LD: LD of the teacher's predictions as far as the task's own rows bear "
+    "them out, corrected item by item where they do not.",
 }
 """What each method is."""
 

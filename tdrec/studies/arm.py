@@ -15,11 +15,15 @@ NAMES = {
     "fitnet": "FitNet",
     "hybrid": "Hybrid",
     "td": "TD",
+    "trusted_ld": "Trusted LD",
 }
 """Short names of all that a table can show, and how it is written there."""
 
 METHODS = tuple(name for name in NAMES if name not in REFERENCES)
 """Short names of the methods that train a student."""
+
+OF_THE_PAPER = ("scratch", "ld", "fd", "fitnet", "hybrid", "td")
+"""Those that the paper compares."""
 
 ROUNDS = 2
 """Of TD, where an arm does not say it."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tdrec.runtime.files import user_path
-from tdrec.studies.arm import METHODS, Arm
+from tdrec.studies.arm import METHODS, OF_THE_PAPER, Arm
 from tdrec.studies.config import Config, changed
 from tdrec.studies.keys import code_version, key_of, own_code
 from tdrec.studies.metric import Metric
@@ -284,3 +284,6 @@ def arms_of(arms: Sequence[Arm], methods: Sequence[str]) -> list[Arm]:
 
 ALL_ARMS = tuple(Arm(method) for method in METHODS)
 """Each method once, with its defaults."""
+
+PAPER_ARMS = tuple(Arm(method) for method in OF_THE_PAPER)
+"""The same of the paper's tables."""

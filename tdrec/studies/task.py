@@ -136,9 +136,13 @@ class Task(ABC):
             cache: The folder where teachers are kept.
         """
 
+    def left_out(self, arm: Arm) -> str:
+        """Why an arm cannot be run on it, in a sentence; "" if it can. Default "" for any."""
+        return ""
+
     def runs(self, arm: Arm) -> bool:
-        """Whether an arm can be run on it. Default: any."""
-        return True
+        """Whether an arm can be run on it."""
+        return not self.left_out(arm)
 
     def fitted(self, config: Any) -> Any:
         """A configuration with the numbers that follow from the task's data. Default: as it is."""

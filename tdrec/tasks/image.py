@@ -71,9 +71,16 @@ class ImageTask(Task):
         """The data set's images, each decoded once to see whether it can be."""
         return _images(LABELS[self.labels].data, self.source, self.validation, decode)
 
-    def runs(self, arm: Arm) -> bool:
+    def left_out(self, arm: Arm) -> str:
+        if arm.method == "trusted_ld":
+            return "A teacher is trusted by the rows of items, which images are not."
         knows_labels = self.checkpoint is None and not LABELS[self.labels].classes
-        return knows_labels or not reads_predictions(arm.method, arm.arguments)
+        if knows_labels or not reads_predictions(arm.method, arm.arguments):
+            return ""
+        return (
+            "The teacher does not predict these labels, and so has no predictions of them to "
+            "distil."
+        )
 
     def earlier(self) -> "ImageTask":
         return replace(self, validation=True)

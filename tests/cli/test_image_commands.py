@@ -11,7 +11,7 @@ from tdrec.cli.main import main
 from tdrec.data.image_subsets import relabelled
 from tdrec.data.images import evaluation_batches, load_images
 from tdrec.models.vit import ViT
-from tdrec.studies.arm import METHODS
+from tdrec.studies.arm import OF_THE_PAPER
 from tdrec.studies.results import read_rows
 from tdrec.tasks.images.config import CIFAR10, PRESETS
 from tiny_images import SIZE, SMALL
@@ -89,7 +89,7 @@ def test_all_methods_on_jax(call, tmp_path, monkeypatch):
     monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
     assert call("--task=cifar10", "--method=td", "--seeds=1") == 0
     rows = read_rows(tmp_path / "out" / "results.jsonl")
-    assert [row.method for row in rows] == ["teacher", *METHODS]
+    assert [row.method for row in rows] == ["teacher", *OF_THE_PAPER]
     assert all(np.isfinite(row.curve[-1]["loss"]) for row in rows[1:])
     assert rows[-1].details["cka"] and rows[-1].train_multiply_adds is None
     assert (tmp_path / "out" / "report.html").exists()

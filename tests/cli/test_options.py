@@ -139,7 +139,7 @@ def test_all_methods_may_be_named_at_once():
 
 def test_flags_of_methods_become_their_arguments():
     assert read("run", "--weight=3").arguments == {
-        **{method: {"weight": 3.0} for method in ("ld", "fd", "fitnet")},
+        **{method: {"weight": 3.0} for method in ("ld", "fd", "fitnet", "trusted_ld")},
         "hybrid": {"label_weight": 3.0, "feature_weight": 3.0},
     }
     flags = ("--rounds=0", "--message_weight=0", "--state_weight=2.5")

@@ -132,7 +132,12 @@ def test_the_loss_is_that_of_the_equations(shape, keras_version):
         np.testing.assert_allclose(found[name], value, rtol=1e-5, err_msg=name)
 
 
-@pytest.mark.parametrize("name", METHODS)
+def test_how_far_a_teacher_is_trusted_is_not_known_in_a_batch():
+    with pytest.raises(ValueError, match="of all rows, which a task .* Received: .*`trust`"):
+        make(METHODS["trusted_ld"](task="regression"), teacher_of()[0])
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if name != "trusted_ld"])
 def test_each_method_gives_what_it_gives_by_itself(name):
     named = {"task": "regression"} if name in ("ld", "hybrid") else {}  # no loss is known here
     method = METHODS[name](**named)

@@ -9,10 +9,10 @@ import pytest
 
 import small_movielens
 from tdrec.studies import plan
-from tdrec.studies.arm import METHODS, Arm
+from tdrec.studies.arm import METHODS, OF_THE_PAPER, Arm
 from tdrec.studies.keys import own_code
 from tdrec.studies.metric import ACCURACY, RMSE
-from tdrec.studies.plan import ALL_ARMS, FOLDER, Study, arms_of, find, make_plan
+from tdrec.studies.plan import ALL_ARMS, FOLDER, PAPER_ARMS, Study, arms_of, find, make_plan
 from tdrec.studies.task import check_config
 from tdrec.tasks.genre import GenreTask
 from tdrec.tasks.image import ImageTask
@@ -214,7 +214,7 @@ def test_an_arm_that_a_task_cannot_run_is_left_out(image_folder):
     tasks = [ImageTask(name, image_folder) for name in ("cifar10:pets", "cifar10")]
     found = planned(Study("t", ALL_ARMS), tasks, {"tiny": IMAGE_PRESETS["tiny"]})
     methods = [[unit.arm.method for unit in found.units if unit.task == task] for task in tasks]
-    assert methods == [["scratch", "fd", "fitnet", "td"], ["teacher", *METHODS]]
+    assert methods == [["scratch", "fd", "fitnet", "td"], ["teacher", *OF_THE_PAPER]]
     assert found.metric == ACCURACY
 
 
@@ -269,7 +269,8 @@ def test_methods_are_chosen_among_a_studys_arms():
 
 def test_all_arms_are_the_methods_with_their_defaults():
     assert [arm.method for arm in ALL_ARMS] == list(METHODS)
-    assert not any(arm.arguments or arm.changes for arm in ALL_ARMS)
+    assert [arm.method for arm in PAPER_ARMS] == list(OF_THE_PAPER)
+    assert not any(arm.arguments or arm.changes for arm in (*ALL_ARMS, *PAPER_ARMS))
 
 
 def test_an_unknown_study_names_the_known_ones():

@@ -12,7 +12,7 @@ import pytest
 import tdrec
 from small_vit import npz_weights, write_folder
 from tdrec.data.images import load_images
-from tdrec.studies.arm import METHODS, Arm
+from tdrec.studies.arm import OF_THE_PAPER, Arm
 from tdrec.studies.metric import ACCURACY
 from tdrec.tasks import image
 from tdrec.tasks.image import ImageTask, checkpoint_hash
@@ -64,10 +64,11 @@ def test_predictions_are_distilled_where_the_labels_are_the_teachers(few, image_
         (ImageTask("cifar10", image_folder), True),
         (replace(few, checkpoint="vit.npz"), False),
     ):
-        for method in (*METHODS, "teacher"):
+        for method in (*OF_THE_PAPER, "teacher"):
             assert task.runs(Arm(method)) == (knows or method not in reading), (task, method)
         assert task.runs(Arm("td", {"label_weight": 1.0})) == knows
         assert task.runs(Arm("td", {"label_weight": 0.0}))
+        assert "by the rows of items" in task.left_out(Arm("trusted_ld"))
 
 
 def test_the_teachers_file_is_of_all_that_decides_it(few, monkeypatch):

@@ -15,6 +15,7 @@ from tdrec.distill.methods.hybrid import Hybrid
 from tdrec.distill.methods.label_distillation import LabelDistillation
 from tdrec.distill.methods.scratch import Scratch
 from tdrec.distill.methods.talking_models import TalkingModels
+from tdrec.distill.methods.trusted_label_distillation import TrustedLabelDistillation
 
 METHODS: dict[str, type[Method]] = {
     "scratch": Scratch,
@@ -23,6 +24,7 @@ METHODS: dict[str, type[Method]] = {
     "fitnet": FitNet,
     "hybrid": Hybrid,
     "td": TalkingModels,
+    "trusted_ld": TrustedLabelDistillation,
 }
 
 
@@ -30,8 +32,8 @@ def find(name: str) -> type[Method]:
     """The class of a method.
 
     Args:
-        name: `"scratch"`, `"ld"`, `"fd"`, `"fitnet"`, `"hybrid"` or `"td"`; or `"module:Class"`, a
-            `Method` of one's own.
+        name: One of `METHODS`, such as `"ld"` or `"td"`; or `"module:Class"`, a `Method` of one's
+            own.
 
     Raises:
         ValueError: If there is no such method; the valid names are listed.

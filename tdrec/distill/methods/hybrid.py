@@ -29,6 +29,7 @@ class Hybrid(Sum):
         from_logits: As in `LabelDistillation`. Default None.
         codec: As in `FeatureDistillation`. Default `Codec()`.
         distance: As in `FeatureDistillation`. Default `"l2"`.
+        trust: As in `LabelDistillation`. Default None.
         **kwargs: The codec's arguments in its place, and those of `keras.layers.Layer`.
 
     Raises:
@@ -56,12 +57,13 @@ class Hybrid(Sum):
         from_logits: bool | None = None,
         codec: Codec | None = None,
         distance: str = "l2",
+        trust: tuple[str, str] | None = None,
         **kwargs: Any,
     ) -> None:
         codec = take_codec(codec, kwargs)
         kind: dict[str, Any] = {"dtype": kwargs.get("dtype")}
         methods: list[Method] = [
-            LabelDistillation(1.0, task, temperature, from_logits, **kind),
+            LabelDistillation(1.0, task, temperature, from_logits, trust=trust, **kind),
             FeatureDistillation(codec=codec, distance=distance, **kind),
         ]
         super().__init__(methods, **kwargs)
@@ -70,6 +72,7 @@ class Hybrid(Sum):
         self.task = task
         self.temperature = temperature
         self.from_logits = from_logits
+        self.trust = methods[0].trust
         self.codec = codec
         self.distance = distance
 

@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from tdrec.distill import losses
-from tdrec.distill.check import check_positive
+from tdrec.distill.check import check_names, check_positive
 from tdrec.distill.masks import mask_of, masked
 from tdrec.distill.method import Method, Tensor
 from tdrec.distill.model_split import ModelSplit, Trace
@@ -35,6 +35,10 @@ class LabelDistillation(Method):
             $p$ are compared as the logits $\log p$ (classes) and $\log p/(1-p)$ (clicks).
         output: Key or index of the output, of models with several. Each output is distilled by a
             `LabelDistillation` of its own: see `Sum`. Default None: the only one.
+        trust: Names of two inputs, of groups and of users, such as `("movie", "user")`: the student
+            fits what `tdrec.Trust` makes of the predictions. That takes all rows and their labels,
+            so the targets are to be made ahead, `Distiller.with_teacher_targets((x, y))`; those
+            that were attached by hand are taken as they are. Default None: the predictions.
         **kwargs: Those of `keras.layers.Layer`.
 
     Raises:
@@ -60,6 +64,8 @@ class LabelDistillation(Method):
         temperature: float = 1.0,
         from_logits: bool | None = None,
         output: str | int | None = None,
+        *,
+        trust: tuple[str, str] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -68,6 +74,7 @@ class LabelDistillation(Method):
         self.temperature = check_positive("temperature", temperature)
         self.from_logits = from_logits
         self._output = output
+        self.trust = None if trust is None else check_names("trust", trust)
         if output is not None:
             self.terms = (f"{output}_label_loss",)
         self.kinds: ComparedKinds | None = None

@@ -54,6 +54,7 @@ class TalkingModels(StateMethod):
         task: As in `LabelDistillation`. Default None.
         temperature: As in `LabelDistillation`. Default 1.
         from_logits: As in `LabelDistillation`. Default None.
+        trust: As in `LabelDistillation`. Default None.
         **kwargs: The codec's arguments in its place, and those of `keras.layers.Layer`.
 
     Raises:
@@ -92,6 +93,7 @@ class TalkingModels(StateMethod):
         task: str | None = None,
         temperature: float = 1.0,
         from_logits: bool | None = None,
+        trust: tuple[str, str] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(distance, codec, **kwargs)
@@ -110,8 +112,11 @@ class TalkingModels(StateMethod):
         self.task = task
         self.temperature = temperature
         self.from_logits = from_logits
-        labels = LabelDistillation(1.0, task, temperature, from_logits, dtype=self.dtype_policy)
+        labels = LabelDistillation(
+            1.0, task, temperature, from_logits, trust=trust, dtype=self.dtype_policy
+        )
         self.labels = labels if label_weight > 0 else None
+        self.trust = labels.trust if self.labels else None
         self.round_terms = tuple(
             f"interaction_loss_{i}" for i in range(1, rounds + 1) if interaction_weight > 0
         )

@@ -36,6 +36,7 @@ METHOD_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "fitnet": {"weight": 10.0},
     "hybrid": {"label_weight": 0.3, "feature_weight": 3.0},
     "td": {"rounds": ROUNDS, **dict.fromkeys(TD_WEIGHTS, 1.0)},
+    "trusted_ld": {"weight": 10.0},
 }
 """Arguments of the methods in these tasks, where they are not those of the class."""
 
@@ -46,6 +47,7 @@ WEIGHTS: Mapping[str, Mapping[str, Range]] = {
     "fitnet": {"weight": _STATES},
     "hybrid": {"label_weight": _LABELS, "feature_weight": _STATES},
     "td": {**dict.fromkeys(TD_WEIGHTS, _STATES), "label_weight": _LABELS},
+    "trusted_ld": {"weight": _LABELS},
 }
 """What tuning searches of each method's weights; of a method of one's own, none."""
 

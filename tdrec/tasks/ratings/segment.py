@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from tdrec.data import FeatureEncoder, Interactions, Ratings, unrated_pairs
 from tdrec.distill.model_split import Trace
 from tdrec.distill.teacher_targets import as_tensors, attach
-from tdrec.models.id_dropout import id_variants
+from tdrec.models.id_dropout import id_variants, subsets
 from tdrec.tasks.ratings.config import RatingConfig
 from tdrec.tasks.ratings.controls import of_other_rows
 from tdrec.tasks.ratings.evaluation import is_cold
 from tdrec.tasks.ratings.teacher import id_names, targets_of, with_weights
+from tdrec.tasks.ratings.trusted import trusted_predictions
 
 Features = dict[str, NDArray[Any]]
 
@@ -55,6 +56,7 @@ def training_rows(
     config: RatingConfig,
     fields: tuple[str, ...],
     trace_of: Callable[[Features, tuple[str, ...]], Trace],
+    is_trusted: bool = False,
 ) -> tuple[Any, ...]:
     """A student's inputs and targets, in all variants of id dropout.
 
@@ -66,6 +68,7 @@ def training_rows(
         config: The configuration.
         fields: What the method reads of the teacher's trace; with none there are ratings alone.
         trace_of: Gives the teacher's trace of features, with the fields that are named.
+        is_trusted: Whether predictions are replaced by what the ratings bear out. Default False.
 
     Returns:
         Inputs, which carry the teacher's targets if the method reads any, targets of shape
@@ -77,16 +80,25 @@ def training_rows(
     y = targets_of(segment.train, variants)
     if not fields:
         return with_weights(id_variants(segment.student_train, names), y, segment.train, variants)
-    student, teacher = segment.student_train, segment.teacher_train
+    student, teacher, item_ids = (
+        segment.student_train,
+        segment.teacher_train,
+        segment.train.item_ids,
+    )
     unrated = round(config.unrated * len(segment.train))
     if unrated:
         pairs = unrated_pairs(segment.train, unrated)
+        item_ids = np.concatenate([item_ids, pairs.item_ids])
         student = _joined(student, segment.encoder.encode(pairs))
         teacher = _joined(teacher, segment.teacher_encoder.encode(pairs))
     read = dict.fromkeys([*fields, "prediction"] if unrated else fields)
     trace = trace_of(id_variants(teacher, names), tuple(read))
     if config.shuffled_targets:
         trace = of_other_rows(trace, variants)
+    if is_trusted:
+        gone = [segment.train.names[1] in each for each in subsets(names)]
+        said = trusted_predictions(trace.prediction, segment.train, item_ids, gone)
+        trace = trace._replace(prediction=said)
     if unrated:
         predicted = np.reshape(trace.prediction, (variants, -1, 1))[:, len(segment.train) :]
         y = np.concatenate([y.reshape(variants, -1, 1), predicted], axis=1).reshape(-1, 1)

@@ -18,8 +18,10 @@ from tdrec.distill import methods
 from tdrec.distill.backend import require_tensorflow
 from tdrec.distill.cut import split_model
 from tdrec.distill.distiller import Distiller
+from tdrec.distill.method import Method
 from tdrec.distill.model_split import ModelSplit
 from tdrec.distill.teacher_targets import TeacherTargets
+from tdrec.distill.trusted_targets import trust_of
 from tdrec.export.model_cost import latency_ms, multiply_adds
 from tdrec.models.rating_mlp import HIGH, LOW, PREDICTION
 from tdrec.studies.keys import key_of
@@ -272,7 +274,7 @@ class RatingSession(Session):
         distiller = kept.compiled.restarted(built, seed, make)
         distiller.optimizer.learning_rate = config.learning_rate
         set_weights(distiller.method, arguments)
-        rows = self._training_rows(name, config, distiller.method.teacher_fields)
+        rows = self._training_rows(name, config, distiller.method)
         began = time.perf_counter()
         curve = train_student(distiller, rows, segment, config, seed, watch)
         seconds = time.perf_counter() - began
@@ -285,12 +287,13 @@ class RatingSession(Session):
             facts |= kept.compiled.costs(built, distiller, rows)
         return student, found, facts
 
-    def _training_rows(self, name: str, config: RatingConfig, fields: tuple[str, ...]) -> Any:
+    def _training_rows(self, name: str, config: RatingConfig, method: Method) -> Any:
         """What a student is trained on, with the teacher's targets: tensors, made once."""
         kept = self._of_segment(name, config)
+        fields, is_trusted = method.teacher_fields, trust_of(method) is not None
         key = (
             *(tuple(config.id_dropout), fields, self.teacher_file(name, config)),
-            *(config.shuffled_targets, config.unrated),
+            *(config.shuffled_targets, config.unrated, is_trusted),
         )
         if kept.rows[0] != key:
             rows = training_rows(
@@ -298,6 +301,7 @@ class RatingSession(Session):
                 config,
                 fields,
                 lambda x, read: kept.targets(self._teacher_split(name, config), x, read),
+                is_trusted,
             )
             kept.rows = (key, keras.tree.map_structure(keras.ops.convert_to_tensor, rows))
         return kept.rows[1]
@@ -313,6 +317,8 @@ class RatingSession(Session):
         keras.utils.set_random_seed(seed)
         student = rating_model(config.student, segment.encoder, segment.train, "student")
         learned = methods.get(method, **arguments)
+        if trust_of(learned):
+            learned = methods.get(method, **arguments, trust=self.holdout.train.names[::-1])
         return Distiller(split_model(student, low=LOW, high=HIGH), teacher, learned)
 
     def _teacher_split(self, name: str, config: RatingConfig) -> ModelSplit:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tdrec.distill import methods
-from tdrec.studies.arm import METHODS
+from tdrec.studies.arm import OF_THE_PAPER
 from tdrec.studies.task import check_config
 from tdrec.tasks.images.config import (
     CIFAR10,
@@ -32,7 +32,7 @@ def test_every_preset_can_be_run(name):
     config = PRESETS[name]
     assert config.preset == name
     check_config(config)
-    for method in METHODS:
+    for method in OF_THE_PAPER:
         methods.get(method, **config.arguments(method))
         assert config.space(method) == {}  # nothing is tuned
     assert config.cuts["student"][1] <= config.cuts["teacher"][1]
@@ -47,7 +47,7 @@ def test_arguments_are_those_of_images_then_of_the_method():
     assert config.arguments("ld") == {"task": "classes", "temperature": 2.0, "weight": 3.0}
     assert config.arguments("fd") == {"message_dim": 64, "hidden_dim": 64}
     assert config.arguments("scratch") == {}
-    assert set(METHOD_DEFAULTS) <= set(METHODS)
+    assert set(METHOD_DEFAULTS) <= set(OF_THE_PAPER)
 
 
 @pytest.mark.parametrize(
