@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tdrec.distill.method import Method
     from tdrec.distill.methods.feature_distillation import FeatureDistillation
     from tdrec.distill.methods.fitnet import FitNet
+    from tdrec.distill.methods.grading import Grading
     from tdrec.distill.methods.hybrid import Hybrid
     from tdrec.distill.methods.label_distillation import LabelDistillation
     from tdrec.distill.methods.multi_teacher import MultiTeacher
@@ -63,6 +64,7 @@ _HOME = {
     "MessageEncoder": "distill.messages",
     "FeatureDistillation": "distill.methods.feature_distillation",
     "FitNet": "distill.methods.fitnet",
+    "Grading": "distill.methods.grading",
     "Hybrid": "distill.methods.hybrid",
     "LabelDistillation": "distill.methods.label_distillation",
     "Method": "distill.method",

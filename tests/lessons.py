@@ -36,8 +36,8 @@ class Lesson:
         return self.method.compute_loss(
             self.student(self.x),
             teacher,
-            student_middle=self.student.interpret,
-            teacher_middle=self.teacher.interpret,
+            student_middle=self.student.interpreter(self.x),
+            teacher_middle=self.teacher.interpreter(self.x),
             **context,
         )
 

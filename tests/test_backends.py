@@ -26,6 +26,7 @@ ARGUMENTS = {
     "fitnet": {"hidden_dim": 9, "distance": "pearson"},
     "hybrid": {"message_dim": 6, "hidden_dim": 9, "task": "binary"},
     "td": {"message_dim": 6, "hidden_dim": 9, "rounds": 2},
+    "grading": {"message_dim": 6, "hidden_dim": 9, "rounds": 2, "task": "classes"},
 }
 
 
@@ -43,8 +44,8 @@ def losses_and_gradients(name):
         return method.compute_loss(
             student(x),
             teacher(x),
-            student_middle=student.interpret,
-            teacher_middle=teacher.interpret,
+            student_middle=student.interpreter(x),
+            teacher_middle=teacher.interpreter(x),
             sample_weight=np.linspace(0, 2, len(x), dtype="float32"),
         )
 
@@ -110,6 +111,7 @@ def train(name):
         "fitnet": {"stored": True},
         "hybrid": {"steps_at_once": 2},
         "td": {"validation_data": (x, y), "measured": True},
+        "grading": {"stored": True},
     }
     arguments = {"student": student, "teacher": teacher, "x": x, "y": y, **ways[name]}
     given = {k: v for k, v in ARGUMENTS.get(name, {}).items() if k not in ("task", "temperature")}

@@ -19,6 +19,7 @@ Tensor = Any
 Distance = Callable[[Tensor, Tensor], Tensor]
 
 _EPSILON = 1e-8
+_SPREAD = 1e-4  # of a target that is the same in all rows
 PROBABILITY = 1e-7
 """How near to 0 and 1 a probability counts, as in Keras's cross-entropy."""
 
@@ -104,6 +105,42 @@ def pearson(a: Tensor, b: Tensor) -> Tensor:
     mask = first_mask(a, b)
     a, b = (x - ops.mean(x, axis=-1, keepdims=True) for x in _pair(a, b))
     return masked(cosine(a, b), mask)
+
+
+def relative(values: Tensor, target: Tensor) -> Tensor:
+    r"""Mean squared difference in units of the spread of the target, which is a constant.
+
+    $\frac{1}{n} \sum_j (a_j - sg(b_j))^2 / (\frac{1}{n} \sum_j Var_{batch}(b_j) + 10^{-4})$, so
+    that a weight means the same whatever the size of the target's numbers: 1 is what the target's
+    mean would give.
+
+    Args:
+        values: Tensor of shape `(..., features)`.
+        target: Tensor of the same shape. No gradient flows to it. What a mask leaves out does not
+            count in its spread.
+
+    Returns:
+        Tensor of shape `(...)`.
+
+    Raises:
+        ValueError: If the shapes differ.
+
+    Example:
+        >>> target = ops.array([[0.0], [10.0]])
+        >>> [round(float(x), 2) for x in relative(ops.array([[5.0], [5.0]]), target)]
+        [1.0, 1.0]
+    """
+    mask = first_mask(values, target)
+    a, b = _pair(values, ops.stop_gradient(target))
+    count: Any = 1.0
+    if mask is not None:
+        count = ops.expand_dims(spread(mask_weight(mask, b.dtype), b[..., 0]), -1)
+        b = ops.where(count > 0, b, 0.0)
+        a = ops.where(count > 0, a, 0.0)
+    axes = tuple(range(len(b.shape) - 1))
+    centre = ops.mean(count * b, axes, keepdims=True)
+    variance = ops.mean(count * ops.square(b - centre), axes)
+    return masked(ops.mean(ops.square(a - b), axis=-1) / (ops.mean(variance) + _SPREAD), mask)
 
 
 def kl(teacher_logits: Tensor, student_logits: Tensor, temperature: float = 1.0) -> Tensor:

@@ -1,7 +1,6 @@
 """A Keras model seen as three rooms in a row: lower (x -> s), middle (s -> e), head (e -> y)."""
 
 import copy
-import functools
 import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -10,7 +9,6 @@ import keras
 
 Tensor = Any
 Room = Callable[..., Any]
-Middle = Callable[..., Tensor]
 
 
 class Trace(NamedTuple):
@@ -30,6 +28,33 @@ class Trace(NamedTuple):
     low: Any
     high: Any
     prediction: Any
+
+
+class Middle:
+    """A model's own layers above its lower state, to interpret decoded states of the same rows.
+
+    Args:
+        split: Of the model.
+        carried: What these rows carry past the cut, of a model in which something does. Default
+            None.
+
+    Example:
+        >>> low, high, _ = teacher_split(x)
+        >>> understood, judged = teacher_split.interpreter(x).judge(low)
+        >>> bool(keras.ops.all(understood == high)), keras.ops.shape(judged)
+        (True, (256, 1))
+    """
+
+    def __init__(self, split: "ModelSplit", carried: Any = None) -> None:
+        self.split, self.carried = split, carried
+
+    def __call__(self, low: Tensor) -> Tensor:
+        """The high state of a lower one, shape `(batch, ..., high_dim)`."""
+        return self.split.interpret(low, self.carried)
+
+    def judge(self, low: Tensor) -> tuple[Tensor, Tensor]:
+        """The high state, and what the model's head predicts of it: the output to distil."""
+        return self.split.judge(low, self.carried)
 
 
 class Cut(NamedTuple):
@@ -162,7 +187,7 @@ class ModelSplit:
         trace = Trace(low, high, prediction)
         if self.shapes is None:
             self.shapes = shapes_of(self.distilled(trace))
-        return trace, functools.partial(self.interpret, carried=carried)
+        return trace, Middle(self, carried)
 
     def interpreter(self, x: Any) -> Middle:
         """What interprets decoded states of these rows, where their trace is known already.
@@ -173,11 +198,7 @@ class ModelSplit:
         Returns:
             As `run`.
         """
-        if not self.carry:
-            return self.interpret
-        return functools.partial(
-            self.interpret, carried=self._run("lower", self.see(x), None, False)[1]
-        )
+        return Middle(self, self._run("lower", self.see(x), None, False)[1] if self.carry else None)
 
     def distilled(self, trace: Trace) -> Trace:
         """The trace as a method sees it: of several outputs with the one that is named, if one is.
@@ -217,13 +238,33 @@ class ModelSplit:
         Raises:
             ValueError: If nothing is carried where the model needs it.
         """
+        return self._interpreted(low, carried)[0]
+
+    def judge(self, low: Tensor, carried: Any = None) -> tuple[Tensor, Tensor]:
+        """What the model's own middle, and then its head, make of a decoded state.
+
+        Args:
+            low: Shape `(batch, ..., low_dim)`.
+            carried: As of `interpret`.
+
+        Returns:
+            The high state, shape `(batch, ..., high_dim)`, and the prediction that is distilled.
+
+        Raises:
+            ValueError: As `interpret`.
+        """
+        high, passed = self._interpreted(low, carried)
+        prediction, _ = self._run("head", high, passed, False)
+        return high, self.distilled(Trace(low, high, prediction)).prediction
+
+    def _interpreted(self, low: Tensor, carried: Any) -> tuple[Tensor, Any]:
         if self.carry and carried is None:
             raise ValueError(
                 "A model that is cut where something skips interprets a state with what its rows "
                 "carry past the cut. Received: a state alone. Interpret with what "
                 "`split.run(x)` or `split.interpreter(x)` return for these rows."
             )
-        return self._run("interpreter", low, carried, False)[0]
+        return self._run("interpreter", low, carried, False)
 
     def interpreting_with(self, other: "ModelSplit") -> "ModelSplit":
         """This view of the model, but for another model's middle to interpret with.

@@ -64,7 +64,7 @@ class Predictor(ModelSplit):
         prediction, _ = self._run("lower", self.see(x), None, training)
         if self.shapes is None:
             self.shapes = self._shapes(prediction)
-        return Trace(None, None, prediction), _no_states
+        return Trace(None, None, prediction), Middle(self)
 
     def _shapes(self, prediction: Any) -> Trace:
         return shapes_of(self.distilled(Trace(None, None, prediction)))

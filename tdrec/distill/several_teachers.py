@@ -1,6 +1,5 @@
 """Several teachers as one: what runs, stores, knows or saves a teacher does so with all of them."""
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -8,6 +7,17 @@ from tdrec.distill.model_split import Middle, ModelSplit, Trace, shapes_of
 from tdrec.distill.predictor import as_split
 
 Tensor = Any
+
+
+class Middles(Middle):
+    """What interprets for each of several teachers.
+
+    Args:
+        of_teachers: By the name of the teacher.
+    """
+
+    def __init__(self, of_teachers: Mapping[str, Middle]) -> None:
+        self.of = of_teachers.__getitem__
 
 
 class Teachers(ModelSplit):
@@ -55,7 +65,7 @@ class Teachers(ModelSplit):
             training: Whether dropout and batch statistics act. Default False.
 
         Returns:
-            The `Trace`, of the outputs that are distilled; and `middle(low, teacher=name)`, what
+            The `Trace`, of the outputs that are distilled; and what has by `of(name)` that which
             interprets decoded states of the same rows.
         """
         traces, middles = {}, {}
@@ -65,11 +75,11 @@ class Teachers(ModelSplit):
         trace = joined(traces)
         if self.shapes is None:
             self.shapes = shapes_of(trace)
-        return trace, functools.partial(_interpret, middles)
+        return trace, Middles(middles)
 
     def interpreter(self, x: Any) -> Middle:
         middles = {name: split.interpreter(x) for name, split in self.splits.items()}
-        return functools.partial(_interpret, middles)
+        return Middles(middles)
 
 
 def names(count: int) -> list[str]:
@@ -140,10 +150,6 @@ def as_source(stored: Any) -> Callable[[Any], Trace] | None:
 def each_of(split: ModelSplit) -> tuple[ModelSplit, ...]:
     """The teachers that one is made of: itself, unless it is several."""
     return tuple(split.splits.values()) if isinstance(split, Teachers) else (split,)
-
-
-def _interpret(middles: Mapping[str, Middle], low: Tensor, teacher: str) -> Tensor:
-    return middles[teacher](low)
 
 
 def _no_room(*_: Any) -> Any:

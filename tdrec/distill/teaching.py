@@ -73,10 +73,10 @@ class Teaching:
         With them what interprets decoded states of these rows.
         """
         if not self.method.teacher_fields:
-            return NOTHING, self._interpret
+            return NOTHING, _Absent(self)
         if targets is not None:
             trace = NOTHING._replace(**targets)
-            middle = self.teacher.interpreter(inputs) if self.teacher else self._interpret
+            middle = self.teacher.interpreter(inputs) if self.teacher else _Absent(self)
         else:
             if trust_of(self.method):
                 raise ValueError(
@@ -139,8 +139,22 @@ class Teaching:
         shapes = self.teacher.shapes if self.teacher else None
         return self.method.reads(shapes) if shapes else None
 
-    def _interpret(self, low: Tensor, **which: Any) -> Tensor:
-        return self.required_teacher().interpret(low, **which)
+
+class _Absent(Middle):
+    """In the place of what a teacher interprets with, where none is known to be needed."""
+
+    def __init__(self, teaching: Teaching) -> None:
+        self.teaching = teaching
+
+    def __call__(self, low: Tensor) -> Tensor:
+        return self.teaching.required_teacher().interpret(low)
+
+    def judge(self, low: Tensor) -> tuple[Tensor, Tensor]:
+        return self.teaching.required_teacher().judge(low)
+
+    def of(self, name: str) -> Middle:
+        """The same for one of several teachers."""
+        return self
 
 
 def _compiles(split: ModelSplit) -> bool:

@@ -192,7 +192,7 @@ class Distillation(tf.keras.layers.Layer, Task):
         With it what interprets for the teacher.
         """
         if not self.method.teacher_fields:
-            return NOTHING, self.teacher.interpret
+            return NOTHING, self.teacher.interpreter(features)
         trace, middle = self.teacher.run(features)
         trace = self.method.reads(self.teacher.distilled(trace))
         constants = (

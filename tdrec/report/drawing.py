@@ -40,6 +40,7 @@ PALETTE: Mapping[str, tuple[str, str]] = {
     "hybrid": ("#bb5f92", "#e79cc6"),
     "td": ("#cc4e00", "#ff8a45"),
     "trusted_ld": ("#6f3b1f", "#c9a08a"),
+    "grading": ("#a3195b", "#ff8fbc"),
     "other": ("#7a4fb5", "#b795ea"),
     "ink": ("#1f2328", "#e6e8eb"),
     "muted": ("#5c6570", "#9aa4af"),

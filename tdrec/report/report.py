@@ -47,6 +47,8 @@ WHAT_THEY_ARE = {
     "and the student matches what the teacher makes of them.",
     "trusted_ld": "Trusted LD: LD of the teacher's predictions as far as the task's own rows bear "
     "them out, corrected item by item where they do not.",
+    "grading": "Grading: the teacher decodes the student's message, interprets and judges it with "
+    "its own layers, and the student learns to be judged as the teacher judges the row itself.",
 }
 """What each method is."""
 

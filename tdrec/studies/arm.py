@@ -16,6 +16,7 @@ NAMES = {
     "hybrid": "Hybrid",
     "td": "TD",
     "trusted_ld": "Trusted LD",
+    "grading": "Grading",
 }
 """Short names of all that a table can show, and how it is written there."""
 

@@ -55,6 +55,7 @@ def test_any_skip_can_be_carried(skip, cut):
     model = with_skip(*skip)
     x = np.random.default_rng(0).normal(size=(5, 4))
     trace, interpret = split_model(model, *cut, carry=True).run(x)
+    np.testing.assert_allclose(interpret.judge(trace.low)[1], model(x), rtol=1e-5)
     np.testing.assert_array_equal(trace.prediction, model(x))
     np.testing.assert_array_equal(interpret(trace.low), trace.high)
 

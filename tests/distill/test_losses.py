@@ -271,3 +271,17 @@ def test_what_is_lost_on_labels_of_one_number_a_row(shape):
 def test_labels_that_do_not_belong_to_the_outputs():
     with pytest.raises(ValueError, match="never broadcasts"):
         losses.on_labels(np.ones((4, 2)), np.ones((4, 3)), "classes")
+
+
+@pytest.mark.parametrize("shape", [(6, 3), (4, 5, 2)])
+def test_relative_is_in_units_of_the_targets_spread(shape):
+    draw = np.random.default_rng(0)
+    a, b = draw.normal(size=(2, *shape)).astype("float32")
+    axes = tuple(range(len(shape) - 1))
+    expected = ((a - b) ** 2).mean(-1) / (b.var(axes).mean() + 1e-4)
+    np.testing.assert_allclose(losses.relative(a, b), expected, rtol=1e-4)
+    # The unit of the numbers says nothing, and the mean of the target is at distance 1.
+    np.testing.assert_allclose(losses.relative(10 * a, 10 * b), expected, rtol=1e-3)
+    mean = np.broadcast_to(b.mean(axes), shape)
+    assert float(np.mean(losses.relative(mean, b))) == pytest.approx(1, rel=1e-3)
+    assert np.isfinite(losses.relative(a, np.ones(shape, "float32"))).all()

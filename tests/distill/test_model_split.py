@@ -28,6 +28,9 @@ def assert_trace_is_that_of(split, model, low, high, x=X):
     between = keras.Model(model.input, [low.output, high.output])
     for state, expected in zip(trace[:2], between(x), strict=True):
         np.testing.assert_allclose(state, expected, rtol=1e-6)
+    understood, judged = split.interpreter(x).judge(trace.low)
+    np.testing.assert_allclose(understood, trace.high, rtol=1e-6)
+    np.testing.assert_allclose(judged, trace.prediction, rtol=1e-6)
     shapes = [(None, *tensor.shape[1:]) for tensor in trace]
     assert [tuple(shape) for shape in split.shapes] == shapes
 

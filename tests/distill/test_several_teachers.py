@@ -28,10 +28,10 @@ def test_each_trace_is_found_by_the_name_of_its_teacher():
     assert of_teacher(trace, "teacher_2").low is None
     np.testing.assert_array_equal(trace.prediction["teacher_2"], second(X).prediction)
     for interpret in (middle, several.interpreter(X)):
-        high = interpret(trace.low["teacher_1"], teacher="teacher_1")
+        high = interpret.of("teacher_1")(trace.low["teacher_1"])
         np.testing.assert_array_equal(high, trace.high["teacher_1"])
         with pytest.raises(ValueError, match="has no states"):
-            interpret(trace.low["teacher_1"], teacher="teacher_2")
+            interpret.of("teacher_2")(trace.low["teacher_1"])
 
 
 def test_shapes_are_known_when_those_of_all_are():

@@ -137,7 +137,7 @@ def test_how_far_a_teacher_is_trusted_is_not_known_in_a_batch():
         make(METHODS["trusted_ld"](task="regression"), teacher_of()[0])
 
 
-@pytest.mark.parametrize("name", [name for name in METHODS if name != "trusted_ld"])
+@pytest.mark.parametrize("name", [n for n in METHODS if n != "trusted_ld"])
 def test_each_method_gives_what_it_gives_by_itself(name):
     named = {"task": "regression"} if name in ("ld", "hybrid") else {}  # no loss is known here
     method = METHODS[name](**named)
@@ -149,8 +149,8 @@ def test_each_method_gives_what_it_gives_by_itself(name):
     terms = method.compute_loss(
         tdrec.Trace(low.numpy(), high.numpy(), prediction.numpy()),
         tdrec.Trace(*(tf.constant(t, "float32") for t in its)),
-        student_middle=model.student.get_layer("high"),
-        teacher_middle=teacher_model.get_layer("high"),
+        student_middle=model.distillation.student.interpreter(ROWS),
+        teacher_middle=teacher.interpreter(ROWS),
         sample_weight=WEIGHT,
     )
     np.testing.assert_allclose(found, sum(float(t) for t in terms.values()), rtol=1e-5)

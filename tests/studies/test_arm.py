@@ -14,7 +14,7 @@ def test_the_names_are_those_of_the_methods_and_the_references():
 
 def test_names_of_arms():
     assert [Arm(method).name for method in METHODS] == [
-        *("Scratch", "LD", "FD", "FitNet", "Hybrid", "TD k=2", "Trusted LD"),
+        *("Scratch", "LD", "FD", "FitNet", "Hybrid", "TD k=2", "Trusted LD", "Grading"),
     ]
     assert ROUNDS == 2
     assert Arm("td", {"rounds": 0}).name == "TD k=0"

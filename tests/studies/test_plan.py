@@ -214,7 +214,10 @@ def test_an_arm_that_a_task_cannot_run_is_left_out(image_folder):
     tasks = [ImageTask(name, image_folder) for name in ("cifar10:pets", "cifar10")]
     found = planned(Study("t", ALL_ARMS), tasks, {"tiny": IMAGE_PRESETS["tiny"]})
     methods = [[unit.arm.method for unit in found.units if unit.task == task] for task in tasks]
-    assert methods == [["scratch", "fd", "fitnet", "td"], ["teacher", *OF_THE_PAPER]]
+    assert methods == [
+        ["scratch", "fd", "fitnet", "td", "grading"],
+        ["teacher", *OF_THE_PAPER, "grading"],
+    ]
     assert found.metric == ACCURACY
 
 

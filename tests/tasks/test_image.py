@@ -64,7 +64,7 @@ def test_predictions_are_distilled_where_the_labels_are_the_teachers(few, image_
         (ImageTask("cifar10", image_folder), True),
         (replace(few, checkpoint="vit.npz"), False),
     ):
-        for method in (*OF_THE_PAPER, "teacher"):
+        for method in (*OF_THE_PAPER, "grading", "teacher"):
             assert task.runs(Arm(method)) == (knows or method not in reading), (task, method)
         assert task.runs(Arm("td", {"label_weight": 1.0})) == knows
         assert task.runs(Arm("td", {"label_weight": 0.0}))

@@ -11,6 +11,7 @@ from typing import Any
 from tdrec.distill.method import Method
 from tdrec.distill.methods.feature_distillation import FeatureDistillation
 from tdrec.distill.methods.fitnet import FitNet
+from tdrec.distill.methods.grading import Grading
 from tdrec.distill.methods.hybrid import Hybrid
 from tdrec.distill.methods.label_distillation import LabelDistillation
 from tdrec.distill.methods.scratch import Scratch
@@ -25,6 +26,7 @@ METHODS: dict[str, type[Method]] = {
     "hybrid": Hybrid,
     "td": TalkingModels,
     "trusted_ld": TrustedLabelDistillation,
+    "grading": Grading,
 }
 
 

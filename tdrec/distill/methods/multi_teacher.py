@@ -4,7 +4,6 @@ Source: Zhang, Chen and Wang, "Confidence-Aware Multi-Teacher Knowledge Distilla
 2201.00007, and Liu et al., "Wisdom of Committee" (DiverseDistill), arXiv 2402.14035.
 """
 
-import functools
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -17,7 +16,7 @@ from tdrec.distill.check import check_positive, check_type
 from tdrec.distill.masks import mask_of
 from tdrec.distill.method import NO_LABELS, Method, Tensor, unbuilt
 from tdrec.distill.methods.talking_models import TalkingModels
-from tdrec.distill.model_split import Middle, ModelSplit, Trace
+from tdrec.distill.model_split import ModelSplit, Trace
 from tdrec.distill.output_kind import ComparedKinds, compared_kinds
 from tdrec.distill.sample_weights import Labels, of_output, spread, times
 from tdrec.distill.several_teachers import Teachers, joined, names, of_teacher
@@ -160,7 +159,7 @@ class MultiTeacher(Method):
         student: Trace,
         teacher: Trace,
         *,
-        teacher_middle: Middle,
+        teacher_middle: Any,
         sample_weight: Any = None,
         labels: Labels = NO_LABELS,
         **context: Any,
@@ -171,7 +170,7 @@ class MultiTeacher(Method):
             found = method.losses_of(
                 student,
                 method.reads(of_teacher(teacher, name)),
-                teacher_middle=functools.partial(teacher_middle, teacher=name),
+                teacher_middle=teacher_middle.of(name),
                 sample_weight=times(sample_weight, by_row[name]) if by_row else sample_weight,
                 labels=labels,
                 **context,

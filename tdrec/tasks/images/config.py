@@ -104,6 +104,7 @@ class ImageConfig(Config):
             "fitnet": {"hidden_dim": self.hidden_dim},
             "hybrid": {**widths, **classes},
             "td": {**widths, **classes},
+            "grading": {**widths, "task": "classes"},
         }
         return {**own.get(method, {}), **METHOD_DEFAULTS.get(method, {})}
 

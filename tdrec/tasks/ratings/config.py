@@ -37,6 +37,7 @@ METHOD_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "hybrid": {"label_weight": 0.3, "feature_weight": 3.0},
     "td": {"rounds": ROUNDS, **dict.fromkeys(TD_WEIGHTS, 1.0)},
     "trusted_ld": {"weight": 10.0},
+    "grading": {"rounds": 1, "weight": 3.0},
 }
 """Arguments of the methods in these tasks, where they are not those of the class."""
 
@@ -48,6 +49,7 @@ WEIGHTS: Mapping[str, Mapping[str, Range]] = {
     "hybrid": {"label_weight": _LABELS, "feature_weight": _STATES},
     "td": {**dict.fromkeys(TD_WEIGHTS, _STATES), "label_weight": _LABELS},
     "trusted_ld": {"weight": _LABELS},
+    "grading": {"weight": _STATES},
 }
 """What tuning searches of each method's weights; of a method of one's own, none."""
 

@@ -7,6 +7,7 @@ from tdrec.distill import methods
 from tdrec.distill.methods import (
     FeatureDistillation,
     FitNet,
+    Grading,
     Hybrid,
     LabelDistillation,
     TalkingModels,
@@ -15,7 +16,7 @@ from tdrec.distill.methods import (
 # Every method, none of its arguments at its default.
 UNUSUAL = {
     "scratch": {},
-    "ld": {"weight": 0.5, "task": "classes", "temperature": 2.0},
+    "ld": {"weight": 0.5, "task": "classes", "temperature": 2.0, "trust": ("item", "user")},
     "fd": {
         "weight": 0.5,
         **SIZES,
@@ -53,6 +54,16 @@ UNUSUAL = {
         "label_weight": 0.5,
         "task": "classes",
         "temperature": 2.0,
+        "trust": ("item", "user"),
+    },
+    "trusted_ld": {"weight": 0.5, "task": "binary", "trust": ("item", "user")},
+    "grading": {
+        "rounds": 2,
+        "weight": 0.5,
+        **SIZES,
+        "dropout": 0.1,
+        "linear": True,
+        "task": "classes",
     },
 }
 
@@ -66,6 +77,7 @@ KINDS = {"hybrid": {"task": "regression"}}  # which the loss tells, where there 
         pytest.param(lambda: FeatureDistillation(**SIZES), id="fd"),
         pytest.param(lambda: FitNet(hidden_dim=9), id="fitnet"),
         pytest.param(lambda: Hybrid(task="regression", **SIZES), id="hybrid"),
+        pytest.param(lambda: Grading(2, **SIZES), id="grading"),
         pytest.param(lambda: TalkingModels(0, **SIZES), id="td-0"),
         pytest.param(lambda: TalkingModels(2, **SIZES), id="td-2"),
         pytest.param(lambda: TalkingModels(2, **SIZES, interaction_weight=0), id="no-interaction"),
@@ -95,7 +107,7 @@ def test_every_weight_of_a_method_gets_a_gradient(method):
         assert norm([gradient]) > 1e-6, variable.path
 
 
-@pytest.mark.parametrize("name", ["fd", "fitnet", "hybrid", "td"])
+@pytest.mark.parametrize("name", ["fd", "fitnet", "hybrid", "td", "grading"])
 def test_dropout_acts_in_training_only(name):
     arguments = {"hidden_dim": 64, "dropout": 0.5, **KINDS.get(name, {})}
     lesson = Lesson(methods.get(name, **arguments))
@@ -105,13 +117,15 @@ def test_dropout_acts_in_training_only(name):
 
 
 def test_methods_have_short_names():
-    assert list(methods.METHODS) == ["scratch", "ld", "fd", "fitnet", "hybrid", "td"]
+    assert list(methods.METHODS) == [
+        *("scratch", "ld", "fd", "fitnet", "hybrid", "td", "trusted_ld", "grading"),
+    ]
     assert isinstance(methods.get("td", rounds=3), TalkingModels)
     assert methods.get("td", rounds=3).rounds == 3
 
 
 def test_unknown_method_lists_the_valid_ones():
-    message = "scratch, ld, fd, fitnet, hybrid, td, or .module:Class. .* Received: .kd."
+    message = "scratch, ld, .*, trusted_ld, grading, or .module:Class. .* Received: .kd."
     with pytest.raises(ValueError, match=message):
         methods.get("kd")
 
@@ -176,7 +190,7 @@ def test_built_method_is_serialised_with_its_shapes(name):
     assert_terms(lesson.terms(), expected)
 
 
-@pytest.mark.parametrize("name", ["fd", "fitnet", "hybrid", "td"])
+@pytest.mark.parametrize("name", ["fd", "fitnet", "hybrid", "td", "grading"])
 def test_the_precision_of_a_method_is_that_of_its_codecs(name):
     arguments = {"hidden_dim": 9, **KINDS.get(name, {})}
     lesson = Lesson(methods.get(name, dtype="mixed_bfloat16", **arguments))

@@ -181,7 +181,7 @@ def test_gradient_flows_through_what_the_teacher_interpreted():
     encoder = lesson.method.student_encoder.trainable_variables
     teacher_middle = lesson.teacher.interpret
     norms = []
-    for middle in (teacher_middle, lambda low: ops.stop_gradient(teacher_middle(low))):
+    for middle in (teacher_middle, lambda low, carried: ops.stop_gradient(teacher_middle(low))):
         lesson.teacher.interpret = middle
         _, found = value_and_gradients(lambda: lesson.terms()["interaction_loss_1"], encoder)
         norms.append(norm(found))

@@ -32,7 +32,7 @@ def test_every_preset_can_be_run(name):
     config = PRESETS[name]
     assert config.preset == name
     check_config(config)
-    for method in OF_THE_PAPER:
+    for method in (*OF_THE_PAPER, "grading"):
         methods.get(method, **config.arguments(method))
         assert config.space(method) == {}  # nothing is tuned
     assert config.cuts["student"][1] <= config.cuts["teacher"][1]
