@@ -38,6 +38,7 @@ GROUPS: Mapping[str, Sequence[Flag]] = {
         ),
         Flag("trials", "rs", int, "Of tuning each method. Default: 0, none; of a study 20."),
         Flag("validation", "rs", bool, "Evaluate on the latest training rows, or a part of them."),
+        Flag("cuts", "rs", str, "The same of earlier ones too: shares of them, such as 0.6,0.8,1."),
         Flag("regimes", "s", str, f"Presets of genres, of {', '.join(PRESETS)}."),
         Flag("seed", "d", int, "The first of the seeds, instead of 0."),
     ),
@@ -100,7 +101,7 @@ OF_TABLES = (
 """Flags that describe a table of one's own."""
 
 OF_ROWS = (
-    *("segment", "genre", "regime", "regimes", "tuned", "embeddings", "trials", "split"),
+    *("segment", "genre", "regime", "regimes", "tuned", "embeddings", "trials", "split", "cuts"),
     *("student_features", "teacher_features", *OF_TABLES),
 )
 """Flags that mean nothing to images."""

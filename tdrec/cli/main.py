@@ -80,7 +80,7 @@ def _run(options: Options) -> int:
                 found = run_plan(plan, out / "validation", options.cache, pool, _bar)
                 if found.failures:
                     return _failed(found)
-                picked = choices(found.rows, plan.metric)
+                picked = choices(found.rows, plan.metric, request.periods())
                 chosen = {choice.task: choice.method for choice in picked}
                 notes = [_note(choice, plan) for choice in picked]
             plan = request.plan(chosen, notes)
@@ -128,10 +128,12 @@ def _note(choice: Choice, plan: Plan) -> str:
     shown = {k: "diverged" if v is None else f"{v:.4f}" for k, v in choice.values.items()}
     best = known[choice.label] == (min if plan.metric.sign < 0 else max)(known.values())
     why = "as best" if best else "since none is shown to be better"
+    rolling = choice.periods > 1
+    earlier = f", and on as many before them, {choice.periods} periods in all" if rolling else ""
     return (
         f"For {choice.task} auto chose {choice.label}, {why} by the {plan.metric.title} on the "
-        f"{plan.units[0].task.earlier_rows} {VALIDATION_FRACTION:.0%} of the training rows (over "
-        "users, at one seed): "
+        f"{plan.units[0].task.earlier_rows} {VALIDATION_FRACTION:.0%} of the training rows"
+        f"{earlier} (over users, at one seed): "
         f"{', '.join(f'{label} {value}' for label, value in shown.items())}."
     )
 

@@ -19,7 +19,7 @@ from tdrec.data.holdout import Split
 from tdrec.data.table_source import TableSource
 from tdrec.runtime.files import user_path
 from tdrec.studies.arm import METHODS
-from tdrec.studies.config import LOG_EVERY
+from tdrec.studies.config import LOG_EVERY, VALIDATION_FRACTION
 from tdrec.tasks.images.config import LABELS
 
 AUTO = "auto"
@@ -50,6 +50,7 @@ class Options:
         tuned: A file of tuned values, or "none".
         checkpoint: Of a teacher of images.
         validation: Whether to evaluate on rows or images that are carved from those to train on.
+        cuts: Of a validation, the shares of the training rows that there are, each by itself.
         wide: Whether a student's embeddings are as wide as the teacher's.
         seed: The first of a diagnosis.
         training: Fields of the configuration: steps, batch size, learning rate.
@@ -80,6 +81,7 @@ class Options:
     training: Mapping[str, Any] = field(default_factory=dict)
     arguments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     features: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    cuts: tuple[float, ...] = ()
     command: str = ""
 
 
@@ -154,7 +156,8 @@ def read_options(door: Door, argv: Sequence[str]) -> Options:
         cache=user_path(found["cache"]) if found["cache"] else _default_cache(),
         tuned=found["tuned"],
         checkpoint=checkpoint,
-        validation=bool(found["validation"]),
+        validation=bool(found["validation"] or found["cuts"]),
+        cuts=_cuts(found["cuts"]),
         wide=found["embeddings"] == "full",
         seed=found["seed"] or 0,
         training={name: given[name] for name in OF_TRAINING if name in given},
@@ -235,6 +238,21 @@ def _arguments(given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         arguments |= {method: {"weight": weight} for method in ("ld", "fd", "fitnet", "trusted_ld")}
         arguments["hybrid"] = {"label_weight": weight, "feature_weight": weight}
     return {method: values for method, values in arguments.items() if values}
+
+
+def _cuts(text: str | None) -> tuple[float, ...]:
+    """The shares of the training rows at which validations end, the earliest first."""
+    names = names_in(text)
+    try:
+        cuts = sorted({float(name) for name in names})
+    except ValueError:
+        cuts = []
+    if len(cuts) < len(names) or any(not VALIDATION_FRACTION < cut <= 1 for cut in cuts):
+        raise UsageError(
+            f"--cuts must be different shares of the training rows, above {VALIDATION_FRACTION:g}, "
+            f"which is held out, and up to 1. Received: {text!r}. Write --cuts=0.6,0.8,1."
+        )
+    return tuple(cuts)
 
 
 def names_in(text: str | None) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ TITLES = {
 }
 """What the report of a command line is headed with, by the kind of its tasks."""
 
-_OF_ROWS = ("segment", "table", "split", "features")
+_OF_ROWS = ("segment", "table", "split", "features", "cuts")
 """Options that only tasks of rows have a use for."""
 
 
@@ -90,10 +90,14 @@ class Request:
         """What auto compares: each method once, on training rows alone."""
         arms = [Arm(method, self.options.arguments.get(method, {})) for method in METHODS]
         study = Study("Validation", arms)
-        tasks = [task.earlier() for task in self.tasks]
+        tasks = [each for task in self.tasks for each in task.rolling()]
         plan = make_plan(*(study, tasks, self.presets), name="auto", seeds=1, values=self._values())
         students = tuple(unit for unit in plan.units if unit.arm.is_student)
         return replace(plan, units=students)
+
+    def periods(self) -> dict[str, list[str]]:
+        """By task, the names of those that auto chooses its method by."""
+        return {task.name: [each.name for each in task.rolling()] for task in self.tasks}
 
     def plan(self, chosen: Mapping[str, str] | None = None, notes: Sequence[str] = ()) -> Plan:
         """The plan.
@@ -154,9 +158,15 @@ class Request:
         self.warnings = rows.warnings
         rule = options.split or split_of(source)
         segments = find_segments(asked, holdout_of(source, rule, False))
-        self.tasks = [kind(name, source, options.validation, options.split) for name in segments]
+        cuts = options.cuts or (1.0,)
+        self.tasks = [
+            kind(name, source, options.validation, options.split, until)
+            for name in segments
+            for until in cuts
+        ]
         if self.chooses or options.validation:
-            check_validation_rows(segments, holdout_of(source, rule, True))
+            for until in cuts:
+                check_validation_rows(segments, holdout_of(source, rule, True, until))
         self.tuned = self._tuned_values(self.tasks[0].data().sha256)
 
     def _movielens(self, data: str) -> str:

@@ -7,6 +7,7 @@ from tdrec.cli.options import AUTO, UsageError, names_in
 from tdrec.data import Holdout, Interactions
 from tdrec.data.nearest import meant
 from tdrec.studies.config import changed
+from tdrec.tasks.segment import MIN_TEST_ROWS
 
 KNOWN_GENRES = (
     *("Action", "Adventure", "Animation", "Children", "Children's", "Comedy", "Crime"),
@@ -14,9 +15,6 @@ KNOWN_GENRES = (
     *("Romance", "Sci-Fi", "Thriller", "Unknown", "War", "Western", "unknown"),
 )
 """The genres of all MovieLens data sets: any other word is refused before data are looked for."""
-
-MIN_TEST_ROWS = 20
-"""Evaluation rows below which a segment's figure says nothing."""
 
 DENSE_TEST_ROWS = 500
 """`all` takes the segments with more evaluation rows than this, as the paper does."""

@@ -236,7 +236,7 @@ class Split:
             return _held_out(data, self._parts(data) == "test")
         return self._drawn(data, _rest(self.train_fraction), self.seed)
 
-    def validation(self, train: Rows, fraction: float) -> Holdout[Rows]:
+    def validation(self, train: Rows, fraction: float, until: float = 1.0) -> Holdout[Rows]:
         """Splits training rows once more by the same rule.
 
         By a column: the rows that it calls "validation", and if there are none, by time or at
@@ -245,10 +245,25 @@ class Split:
         Args:
             train: Training rows.
             fraction: Share of them to hold out.
+            until: Share of them, the earliest, that there are at all: with several of these a
+                method is judged at several points of time (a rolling origin). Default 1: all.
 
         Raises:
-            DataError: If the rows cannot be split by it.
+            DataError: If the rows cannot be split by it, or are not split by time and `until` is
+                below 1.
+
+        Source:
+            Tashman, "Out-of-sample tests of forecasting accuracy", 2000, for rolling origins.
         """
+        if until != 1.0:
+            if self.by != "time" or not fraction < until < 1:
+                raise DataError(
+                    "Rows that are split by time can be cut at an earlier time, after more rows "
+                    f"than are held out. Received: {until:g} of them, of which {fraction:g} are "
+                    f"held out, and --split={self.text}. Leave out --cuts."
+                )
+            earlier = split_by_time(train, 1 - until).train
+            return split_by_time(earlier, fraction / until)
         if self.by == "time":
             return split_by_time(train, fraction)
         if self.by == "column":

@@ -52,7 +52,7 @@ def choices(section: Section) -> list[Choice]:
         means = {name: x.mean for name, x in values.items() if x and x.mean is not None}
         if not scratch or None in tuned.values() or len(means) < len(rows):
             continue
-        scores = {x: scores_of(r.validation) for x, r in tuned.items() if r and r.validation}
+        scores = {x: [scores_of(r.validation)] for x, r in tuned.items() if r and r.validation}
         label = choose(scores, scratch.name, metric)
         best = max(means, key=lambda name: metric.sign * means[name])
         regret = abs(means[best] - means[label])

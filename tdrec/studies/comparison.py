@@ -306,7 +306,7 @@ def recovered(triples: Sequence[tuple[Scores, Scores, Scores]], metric: Metric) 
     return _ratio(scratch - student, scratch - teacher, users)
 
 
-def choose(scores: Mapping[str, Scores | None], base: str, metric: Metric) -> str:
+def choose(scores: Mapping[str, Sequence[Scores] | None], base: str, metric: Metric) -> str:
     """The one of several to take: the best, if it is shown to be better than what one has.
 
     It is the rule of `compare` at one seed, over users: the percentile interval, as it is. The best
@@ -314,7 +314,9 @@ def choose(scores: Mapping[str, Scores | None], base: str, metric: Metric) -> st
     $1 - 0.05 / n$ for $n$ others: where none is better, one is taken in 5% of the cases at most.
 
     Args:
-        scores: By name, each of one seed and all on the same users; None for one that diverged.
+        scores: By name those of one task or more, such as a segment at several points of time, in
+            whose mean they are compared: each of one seed, and all on the same users. None for one
+            that diverged.
         base: The name of what one has, which is taken where none is shown to be better.
         metric: What they are judged by, over users.
 
@@ -328,33 +330,33 @@ def choose(scores: Mapping[str, Scores | None], base: str, metric: Metric) -> st
         >>> from tdrec.studies.metric import RMSE
         >>> users, rows = np.arange(40), np.full(40, 5)
         >>> def with_rmse(value):
-        ...     return Scores((0,), np.array([value]), users, rows, value**2 * rows[:, None])
+        ...     return [Scores((0,), np.array([value]), users, rows, value**2 * rows[:, None])]
         >>> choose({"defaults": with_rmse(0.98), "tuned": with_rmse(0.93)}, "defaults", RMSE)
         'tuned'
 
     Source:
         Bonferroni's inequality; Dunn, "Multiple Comparisons Among Means", 1961.
     """
-    known = {name: each for name, each in scores.items() if each is not None}
+    known = {name: tuple(each) for name, each in scores.items() if each is not None}
     _require(
         len(known) > 0,
         f"One of {', '.join(scores)} must have finite predictions. Received: none has. Train with "
         "a lower learning rate.",
     )
-    seeds = [each.seeds for each in known.values()]
+    seeds = [each.seeds for sides in known.values() for each in sides]
     _require(
         metric.unit == "user" and max(map(len, seeds)) == 1,
         f"A choice is made at one seed, over users. Received: {metric.name} by {metric.unit}, at "
         f"seeds {seeds}. Give scores of one seed, of a metric with users.",
     )
-    _check_users(list(known.values()), metric)
-    gains = {n: metric.sign * _lines((x,), x.seeds, metric)[:, 0] for n, x in known.items()}
+    for sides in zip(*known.values(), strict=True):
+        _check_users(sides, metric)
+    gains = {n: metric.sign * _lines(x, x[0].seeds, metric)[:, 0] for n, x in known.items()}
     best = max(gains, key=lambda name: gains[name][0])
     if base not in known or best == base:
         return best
-    tail = (1 - LEVEL) / (len(known) - 1) / 2
     lead = (gains[best] - gains[base])[1 : 1 + RESAMPLES]
-    return best if np.quantile(lead, tail) > 0 else base
+    return best if np.quantile(lead, (1 - LEVEL) / (len(known) - 1) / 2) > 0 else base
 
 
 # Parts -------------------------------------------------------------------------------------

@@ -156,6 +156,12 @@ class Task(ABC):
         """
         raise ValueError(f"Tuning and auto need validation rows. Received: {self.name}, without.")
 
+    def rolling(self) -> "Sequence[Task]":
+        """Tasks of training rows alone, such as `earlier` at several points of time, to choose a
+        method by. Default: `earlier` alone.
+        """
+        return (self.earlier(),)
+
     def teacher_file(self, config: Any) -> str | None:
         """The name of the cached teacher's file: a hash of all that decides it. None for none."""
         return None

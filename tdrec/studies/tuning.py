@@ -167,7 +167,7 @@ def _outcome(trials: Sequence[Any], default_steps: int, metric: Metric) -> Tuned
         runs = {"defaults": trials[0].user_attrs["default_steps"], **runs}
     if not runs:
         return Tuned({**trials[0].params, "steps": default_steps}, None)
-    scores = {name: scores_of(run) for name, run in runs.items()}
+    scores = {name: [scores_of(run)] for name, run in runs.items()}
     name = choose(scores, "defaults", metric)
     chosen = complete.get(name, trials[0])
     steps = default_steps if name == "defaults" else chosen.user_attrs["steps"]

@@ -17,6 +17,7 @@ class GenreTask(SegmentTask):
         source: Where the ratings are, as `tdrec.data.load` takes it.
         validation: Whether it knows the training rows alone, and evaluates on the latest of them.
         split: By which rule rows are held out. Default None: by time.
+        until: Of a validation, the share of the training rows that there are. Default 1.
 
     Example:
         >>> GenreTask("Drama", "simulated").data().name

@@ -21,6 +21,13 @@ Source = str | TableSource
 """Where rows are, as `tdrec.data.load` or `tdrec.data.read_table` takes it."""
 
 
+CUTS = (0.6, 0.8, 1.0)
+"""Shares of the training rows, each a validation of its own by which methods are chosen."""
+
+MIN_TEST_ROWS = 20
+"""Evaluation rows below which a segment's figure says nothing."""
+
+
 @dataclass(frozen=True)
 class SegmentTask(Task):
     """Predicts the targets of one segment's rows.
@@ -32,6 +39,8 @@ class SegmentTask(Task):
             are held out by the same rule.
         split: By which rule rows are held out. Default None: the source's own, else by time where
             rows have times, or at random.
+        until: Of a validation, the share of the training rows, the earliest, that there are; a
+            fifth of all training rows is held out of them. Default 1.
 
     Example:
         >>> SegmentTask("Drama", "simulated").data().name
@@ -42,6 +51,7 @@ class SegmentTask(Task):
     source: Source
     validation: bool = False
     split: Split | None = None
+    until: float = 1.0
 
     kind: ClassVar[str] = "segment"
     least_steps: ClassVar[int] = 0
@@ -50,7 +60,7 @@ class SegmentTask(Task):
 
     @property
     def name(self) -> str:
-        return self.segment
+        return self.segment if self.until == 1 else f"{self.segment} until {self.until:.0%}"
 
     @property
     def metric(self) -> Metric:  # type: ignore[override]
@@ -67,8 +77,8 @@ class SegmentTask(Task):
         return self.split or split_of(self.source)
 
     @property
-    def shared(self) -> tuple[Source, Split, bool]:
-        return self.source, self.rule, self.validation
+    def shared(self) -> tuple[Source, Split, bool, float]:
+        return self.source, self.rule, self.validation, self.until
 
     def data(self) -> Data:
         return _data(*self.shared)
@@ -80,14 +90,26 @@ class SegmentTask(Task):
     def earlier(self) -> "SegmentTask":
         return replace(self, validation=True)
 
+    def rolling(self) -> tuple["SegmentTask", ...]:
+        if self.rule.by != "time":
+            return (self.earlier(),)
+        found = []
+        for until in CUTS:
+            task = replace(self.earlier(), until=until)
+            holdout = task.holdout()
+            counts = (part.segment_counts()[self.segment] for part in (holdout.train, holdout.test))
+            if until == 1 or min(counts) >= MIN_TEST_ROWS:
+                found.append(task)
+        return tuple(found)
+
     def fitted(self, config: RatingConfig) -> RatingConfig:
         train = self.holdout().train
-        return config.fitted(train.segment_counts()[self.name], len(train), self.least_steps)
+        return config.fitted(train.segment_counts()[self.segment], len(train), self.least_steps)
 
     def teacher_file(self, config: RatingConfig) -> str:
         from tdrec.tasks.ratings.teacher_key import teacher_file
 
-        return teacher_file(self.holdout().train, self.name, self.fitted(config), self.rule)
+        return teacher_file(self.holdout().train, self.segment, self.fitted(config), self.rule)
 
     def open(self, cache: Path) -> Session:
         from tdrec.tasks.ratings.session import RatingSession
@@ -112,31 +134,36 @@ def rows_of(source: Source) -> Interactions:
 
 
 @cache
-def holdout_of(source: Source, split: Split, validation: bool) -> Holdout[Interactions]:
+def holdout_of(
+    source: Source, split: Split, validation: bool, until: float = 1.0
+) -> Holdout[Interactions]:
     """The parts of a source, made once in a process.
 
     Args:
         source: Where the rows are.
         split: By which rule they are held out.
         validation: Whether of the training rows alone.
+        until: Of these, the share that there are.
     """
     if not validation:
         holdout = split(rows_of(source))
     else:
-        holdout = split.validation(holdout_of(source, split, False).train, VALIDATION_FRACTION)
+        train = holdout_of(source, split, False).train
+        holdout = split.validation(train, VALIDATION_FRACTION, until)
     unit = holdout.train.own_unit()
     return replace(holdout, train=holdout.train.in_units(unit), test=holdout.test.in_units(unit))
 
 
 @cache
-def _data(source: Source, split: Split, validation: bool) -> Data:
-    holdout, rows = holdout_of(source, split, validation), rows_of(source)
+def _data(source: Source, split: Split, validation: bool, until: float) -> Data:
+    holdout, rows = holdout_of(source, split, validation, until), rows_of(source)
     if validation:
         rows = holdout_of(source, split, False).train
     facts: dict[str, Any] = facts_of(rows, holdout, split)
     decides = rows.fingerprint
-    if split != Split():  # rows of one split are not those of another
-        decides = hashlib.sha256(f"{decides} {split.text}".encode()).hexdigest()
+    parts = ([] if split == Split() else [split.text]) + ([] if until == 1 else [f"{until}"])
+    if parts:  # rows of one split are not those of another
+        decides = hashlib.sha256(" ".join([decides, *parts]).encode()).hexdigest()
     return Data(
         name=rows.name,
         sha256=decides,

@@ -139,11 +139,15 @@ def test_auto_trains_what_is_best_on_validation_rows_and_sees_no_others(
     asked = ("--genre=War", "--method=auto", "--seeds=1")
     assert call(*asked) == 0
     clean = tmp_path / "out"
-    (choice,) = choices(read_rows(clean / "validation" / "results.jsonl"), RMSE)
+    found = read_rows(clean / "validation" / "results.jsonl")
+    periods = {"War": ["War until 60%", "War until 80%", "War"]}
+    assert list(dict.fromkeys(row.task for row in found)) == periods["War"]
+    (choice,) = choices(found, RMSE, periods)
     rows = rows_of(clean)
     assert {row["method"] for row in rows} == {"bias", "teacher", "scratch", choice.method}
     assert {row["validation"] for row in rows} == {None}
-    assert f"For War auto chose {choice.label}, " in (clean / "report.md").read_text()
+    report = (clean / "report.md").read_text()
+    assert f"For War auto chose {choice.label}, " in report and "3 periods in all" in report
     assert {row["data"]["n_test"] for row in rows} != {
         row["data"]["n_test"] for row in rows_of(clean / "validation")
     }

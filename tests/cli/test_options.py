@@ -65,6 +65,7 @@ GIVEN = {
     "preset": ("study", "small", {"presets": ("small",)}),
     "teacher": ("study", str(ROOT), {"checkpoint": str(ROOT)}),
     "validation": ("study", "true", {"validation": True}),
+    "cuts": ("study", "0.8,1", {"validation": True, "cuts": (0.8, 1.0)}),
     "split": ("doctor", "random:0.8:7", {"split": Split("random", 0.8, seed=7)}),
     "student_features": ("run", "price", {"features": {"student": ("price",)}}),
     "teacher_features": ("study", "price, name", {"features": {"teacher": ("price", "name")}}),
@@ -244,3 +245,15 @@ def test_every_flag_of_the_readme_is_in_the_help():
     assert named > {"segment", "method", "data", "split", "tuned", "regime"}
     shown = "".join(help_text(door, "") for door in ("run", "study", "doctor"))
     assert all(f"--{name} " in shown for name in named)
+
+
+def test_cuts_are_validations_at_several_points_of_time():
+    found = read("run", "--cuts=1,0.6,0.8")
+    assert found.validation and found.cuts == (0.6, 0.8, 1.0)
+    assert not read("run").validation and read("run", "--validation").cuts == ()
+
+
+@pytest.mark.parametrize("text", ["0.2", "1.1", "a", "0.6,0.6", "nan", "0.8,-1"])
+def test_cuts_that_leave_no_rows_are_refused(text):
+    with pytest.raises(UsageError, match="--cuts must be different shares.* Received: "):
+        read("run", f"--cuts={text}")

@@ -119,7 +119,9 @@ def test_auto_compares_on_training_rows_alone(request_of, ratings):
     plan = request.validation_plan()
     assert {unit.arm.method for unit in plan.units} >= {"scratch", "ld", "td"}
     assert all(unit.arm.is_student for unit in plan.units) and plan.seeds == 1
-    (task,) = {unit.task for unit in plan.units}
+    *earlier, task = dict.fromkeys(unit.task for unit in plan.units)
+    assert [each.until for each in earlier] == [0.6, 0.8]
+    assert request.periods() == {"War": ["War until 60%", "War until 80%", "War"]}
     train = split_by_time(ratings).train
     assert task.data().sha256 == train.fingerprint
     holdout = task.holdout()
@@ -370,3 +372,11 @@ def test_images_without_data_are_tfds_s():
 def test_what_images_do_not_have_is_refused(images_of, arguments, message):
     with pytest.raises((UsageError, DataError), match=message):
         images_of(*arguments)
+
+
+def test_cuts_are_tasks_of_their_own(request_of):
+    plan = request_of("--genre=War", "--method=ld", "--cuts=0.8,1").plan()
+    assert list(dict.fromkeys(unit.task.name for unit in plan.units)) == ["War until 80%", "War"]
+    assert all(unit.task.validation for unit in plan.units)
+    with pytest.raises(DataError, match="split by time.* Leave out --cuts"):
+        request_of("--genre=War", "--method=ld", "--cuts=0.8", "--split=random")

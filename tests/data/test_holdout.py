@@ -303,3 +303,13 @@ def test_training_rows_have_a_weight():
     data = of_rows([(1, 1, "train"), (2, 2, "test")]).changed(weights=np.array([0.0, 1.0]))
     with pytest.raises(DataError, match="must have a weight above 0. Received: 1 of"):
         COLUMN(data)
+
+
+@pytest.mark.parametrize(
+    ("split", "until"),
+    [(Split("random"), 0.6), (Split("user"), 0.8), (Split(), 0.2), (Split(), 1.5), (Split(), 0.0)],
+)
+def test_an_earlier_cut_is_one_of_time_with_rows_before_it(split, until):
+    data = of_rows([(i % 5 + 1, i, "train") for i in range(50)])
+    with pytest.raises(DataError, match="can be cut at an earlier time.* Leave out --cuts"):
+        split.validation(data, 0.2, until)

@@ -54,3 +54,20 @@ def test_where_all_diverged_there_is_no_choice():
     rows = [row("War", label, None) for label in ("Scratch", "LD")]
     with pytest.raises(ValueError, match="One of Scratch, LD must have finite predictions"):
         choices(rows, RMSE)
+
+
+def test_several_periods_are_judged_in_their_mean():
+    better, worse = [0.81] * USERS, [1.21] * USERS
+    rows = [
+        *(row("War", "Scratch", [1.0] * USERS), row("War", "LD", worse)),
+        *(row("War until 60%", "Scratch", [1.0] * USERS), row("War until 60%", "LD", better)),
+    ]
+    names = ["War until 60%", "War"]
+    (found,) = choices(rows, RMSE, {"War": names})
+    values = {"Scratch": pytest.approx(1.0), "LD": pytest.approx((1.1 + 0.9) / 2)}
+    assert found == Choice("War", "Scratch", "scratch", values, 2)
+    rows[1] = row("War", "LD", [0.98] * USERS)  # now both are better, one by little
+    assert choices(rows, RMSE, {"War": names})[0].method == "ld"
+    rows[1] = row("War", "LD", None)
+    (found,) = choices(rows, RMSE, {"War": names})
+    assert (found.method, found.values["LD"]) == ("scratch", None)

@@ -5,8 +5,13 @@ import pytest
 
 from small_scores import RECALL, accuracies, scores, simulate
 from tdrec.studies import comparison
-from tdrec.studies.comparison import choose
+from tdrec.studies.comparison import choose as choose_among
 from tdrec.studies.metric import ACCURACY, RMSE
+
+
+def choose(scores, base, metric):
+    """Of one task."""
+    return choose_among({k: None if v is None else [v] for k, v in scores.items()}, base, metric)
 
 
 def candidates(generator, count, users=30):
@@ -72,3 +77,13 @@ def test_what_cannot_be_chosen_from_is_refused():
     fewer, _ = simulate(np.random.default_rng(2), seeds=1, users=9)
     with pytest.raises(ValueError, match="same rows of the same users"):
         choose({"base": single, "one": fewer}, "base", RMSE)
+
+
+def test_several_tasks_are_compared_in_their_mean():
+    better, base = simulate(np.random.default_rng(2), seeds=1, gain=0.2)
+    worse, same = simulate(np.random.default_rng(3), seeds=1, gain=-0.4)
+    both = {"base": (base, same), "mixed": (better, worse)}
+    assert choose_among(both, "base", RMSE) == "base"
+    assert choose_among({"base": (base, base), "two": (better, better)}, "base", RMSE) == "two"
+    with pytest.raises(ValueError):
+        choose_among({"base": (base, same), "one": (better,)}, "base", RMSE)

@@ -151,3 +151,33 @@ def test_steps_and_batches_follow_from_the_rows(data):
     found = war.fitted(config)
     assert found.steps == -(-rows // 20) * 20 > 240 and found.teacher.batch_size == 256
     assert other(war).fitted(config).steps > found.steps
+
+
+def test_rolling_tasks_end_at_several_points_of_time(war):
+    tasks = war.rolling()
+    if war.rule.by != "time":
+        assert tasks == (war.earlier(),)
+        return
+    assert [task.name for task in tasks] == ["War until 60%", "War until 80%", "War"]
+    assert tasks[-1] == war.earlier() and len({task.data().sha256 for task in tasks}) == 3
+    rows = len(war.holdout().train)
+    for task, until in zip(tasks, (0.6, 0.8, 1.0), strict=True):
+        holdout = task.holdout()
+        assert len(holdout.train) + len(holdout.test) == pytest.approx(until * rows, abs=5)
+        assert len(holdout.test) == pytest.approx(0.2 * rows, abs=5)
+        assert holdout.train.timestamps.max() < holdout.test.timestamps.min()
+        assert holdout.test.timestamps.max() < war.holdout().cut
+    # Each period comes after the one before.
+    first, second, third = (task.holdout() for task in tasks)
+    assert first.test.timestamps.max() < second.test.timestamps.min()
+    assert second.test.timestamps.max() < third.test.timestamps.min()
+
+
+def test_a_cut_with_too_few_rows_is_left_out(data):
+    rare = min(
+        (counts := GenreTask("War", data).holdout().train.segment_counts()),
+        key=lambda name: (counts[name] < 40, counts[name]),
+    )
+    tasks = GenreTask(rare, data).rolling()
+    assert tasks[-1] == GenreTask(rare, data).earlier()
+    assert all(task.holdout().test.segment_counts()[rare] >= 20 for task in tasks[:-1])

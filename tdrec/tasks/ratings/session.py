@@ -93,7 +93,7 @@ class RatingSession(Session):
 
         `watch` is asked each `student.WATCH_EVERY` steps, of those after a ramp-up.
         """
-        name, config = task.name, task.fitted(config)
+        name, config = task.segment, task.fitted(config)
         segment = self.segment(name, config)
         facts: dict[str, Any] = {"details": details_of(name, segment, self.holdout.train)}
         score, reason, files = None, "", {}
@@ -117,8 +117,8 @@ class RatingSession(Session):
         return Result(score, len(segment.train), len(segment.test), reason, facts, files)
 
     def teacher(self, task: Any, config: RatingConfig) -> str | None:
-        file = self.teacher_file(task.name, config)
-        return self._teachers.hash(file, lambda: self.teacher_model(task.name, config))
+        file = self.teacher_file(task.segment, config)
+        return self._teachers.hash(file, lambda: self.teacher_model(task.segment, config))
 
     def teacher_model(self, name: str, config: RatingConfig) -> keras.Model:
         """The teacher of a segment's students, from the cache, or trained now and put there.
