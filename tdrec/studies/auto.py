@@ -48,8 +48,8 @@ def choices(rows: Sequence[Row], metric: Metric) -> list[Choice]:
         [('Drama', 'td'), ('Comedy', 'td')]
     """
     found = []
-    for task in dict.fromkeys(row.task for row in rows):
-        students = {row.label: row for row in rows if row.task == task and row.is_student}
+    for task in dict.fromkeys(row.place for row in rows):
+        students = {row.label: row for row in rows if row.place == task and row.is_student}
         base = next(label for label, row in students.items() if row.method == "scratch")
         scores = {
             label: None if row.value is None else Scores.of([row], metric)
