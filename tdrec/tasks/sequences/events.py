@@ -121,13 +121,23 @@ class Histories:
         """The tokens of a segment: movies with a training row in it, in the order of ids."""
         return np.unique(self.tokens[self.in_segment(name) & ~self.later])
 
-    def training_windows(self, length: int) -> Windows:
+    def training_windows(self, length: int, name: str | None = None, share: float = 1.0) -> Windows:
         """The histories of training rows alone, each event followed by the next in one window.
 
         Args:
             length: Places of a sequence.
+            name: A segment: windows in which nothing of it is to be predicted are left out. Default
+                None: all.
+            share: Of the users who have such windows, drawn at random; the fewer are among the
+                more. Default 1.
         """
-        return _windows(self.user_ids, self.tokens, ~self.later, self.start, length, length)
+        windows = _windows(self.user_ids, self.tokens, ~self.later, self.start, length, length)
+        if name is not None:
+            has_label = (self.labels(windows, name) != NOTHING).any(axis=1)
+            windows = windows.take(np.flatnonzero(has_label))
+        order = np.random.default_rng(0).permutation(np.unique(windows.users))
+        chosen = order[: max(1, round(share * len(order)))]
+        return windows.take(np.flatnonzero(np.isin(windows.users, chosen)))
 
     def labels(self, windows: Windows, name: str | None = None) -> NDArray[np.int32]:
         """What follows each place: which of the candidates, or `NOTHING`.

@@ -28,9 +28,10 @@ from tdrec.studies.task import DivergedError, Result, Score, Session, Watch
 from tdrec.tasks.cached import Teachers, model_bytes
 from tdrec.tasks.distilled import Compiled, fit
 from tdrec.tasks.sequences.config import SequenceConfig
-from tdrec.tasks.sequences.evaluation import item_knn, popularity, score
-from tdrec.tasks.sequences.events import NOTHING, Histories, Ints, Ranking, Windows
+from tdrec.tasks.sequences.evaluation import NDCG, item_knn, popularity, score
+from tdrec.tasks.sequences.events import NOTHING, Histories, Ints, Ranking
 from tdrec.tasks.sequences.training import (
+    TrainingNDCG,
     compile_model,
     endless,
     entropy,
@@ -48,10 +49,8 @@ class _Genre:
     def __init__(self, histories: Histories, name: str, config: SequenceConfig) -> None:
         self.candidates = histories.candidates(name)
         self.ranking = histories.ranking(name, config.length, config.neighbours)
-        windows = _of_users(histories, histories.training_windows(config.length), config.rows, name)
-        labels = histories.labels(windows, name)
-        has_label = (labels != NOTHING).any(axis=1)
-        self.tokens, self.labels = windows.tokens[has_label], labels[has_label]
+        windows = histories.training_windows(config.length, name, config.rows)
+        self.tokens, self.labels = windows.tokens, histories.labels(windows, name)
         self.n_train = int((self.labels != NOTHING).sum())
         self.n_test = len(self.ranking.target) + len(self.ranking.missed)
         self.targets = TeacherTargets(batch_size=128)
@@ -171,7 +170,11 @@ class NextMovieSession(Session):
         student = new_model(histories, candidates, config.student, config.length, "student")
         taught = methods.get(method, **config.arguments(method))
         distiller = Distiller(split_model(student, low=LOW, high=HIGH), teacher, taught)
-        compile_model(distiller, config.learning_rate, config.steps, steps_per_execution=LOG_EVERY)
+        compile_model(
+            *(distiller, config.learning_rate, config.steps),
+            metrics=[TrainingNDCG(name=NDCG.name)],
+            steps_per_execution=LOG_EVERY,
+        )
         return distiller
 
     def _of_genre(self, name: str, config: SequenceConfig) -> Any:
@@ -267,14 +270,6 @@ class NextMovieSession(Session):
             "outputs": [movies[token - 1] for token in genre.candidates],
         }
         return json.dumps(known).encode()
-
-
-def _of_users(histories: Histories, windows: Windows, share: float, name: str) -> Windows:
-    """The windows of a share of the users who have events of a segment to learn from."""
-    able = np.unique(windows.users[(histories.labels(windows, name) != NOTHING).any(axis=1)])
-    # The first users of one order, so that fewer are among those of more.
-    order = np.random.default_rng(0).permutation(able)
-    return windows.take(np.isin(windows.users, order[: max(1, round(share * len(able)))]))
 
 
 def _of_candidates(model: keras.Model, candidates: Ints) -> keras.Model:

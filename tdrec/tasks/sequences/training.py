@@ -11,7 +11,7 @@ from tdrec.distill.teacher_targets import batches
 from tdrec.models.sequence_transformer import sequence_transformer
 from tdrec.tasks.distilled import check_training
 from tdrec.tasks.sequences.config import SequenceConfig, TransformerConfig
-from tdrec.tasks.sequences.evaluation import BEST, NDCG
+from tdrec.tasks.sequences.evaluation import BEST
 from tdrec.tasks.sequences.events import NOTHING, Histories, Ranking
 
 PREDICTED = 64
@@ -63,7 +63,6 @@ def compile_model(model: keras.Model, learning_rate: float, steps: int, **more: 
     model.compile(
         keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(learning_rate, steps)),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=NOTHING),
-        metrics=[TrainingNDCG(name=NDCG.name)],
         jit_compile=False,
         **more,
     )
