@@ -104,7 +104,7 @@ def make_rows(
         cold = ids % 10 < 7
         shared = draw.gamma(8, 1 / 8, len(ids)) * difficulty[ids] * counts * (1.02 + 0.01 * g)
         for label in labels:
-            alone = label in ("Bias", "Teacher")
+            alone = METHODS.get(label) in REFERENCES
             lost = handicap * (not alone and label != "Scratch")
             factor = (1 - GAINS.get(label, 0.0) + lost + 0.002 * draw.normal()) ** 2
             own = np.exp(draw.normal(0, 0.02, len(ids)))  # users whom this method suits

@@ -12,9 +12,9 @@ from tdrec.cli.segments import (
     check_genres,
     check_validation_rows,
     find_segments,
+    movielens,
     with_features,
 )
-from tdrec.data import check_source, load, resolve_source
 from tdrec.studies.arm import METHODS, Arm
 from tdrec.studies.config import Config
 from tdrec.studies.plan import Plan, Study, arms_of, find, make_plan
@@ -156,7 +156,7 @@ class Request:
         self._take_presets(PRESETS, list(PRESETS) if options.study else ["strong"])
         check_td(next(iter(self.presets.values())), options.arguments)
         if options.table is None:
-            source = self._movielens(options.data)
+            source = movielens(options.data)
         else:
             source = options.table
         rows = rows_of(source)
@@ -169,21 +169,13 @@ class Request:
             check_validation_rows(segments, holdout_of(source, rule, True))
         self.tuned = self._tuned_values(self.tasks[0].data().sha256)
 
-    def _movielens(self, data: str) -> str:
-        """Where MovieLens is, or what stands for it."""
-        check_source(data)
-        source = resolve_source(data)
-        if source != "auto":
-            return source
-        return "simulated" if load("auto").simulated else "tfds"
-
     def _of_next_movie(self) -> None:
         options = self.options
         _refuse(options, "Next movies", "checkpoint", "split", "features")
         self._check_validation()
         self._take_presets(SEQUENCE_PRESETS, ["full"])
         check_td(next(iter(self.presets.values())), options.arguments)
-        source = options.table or self._movielens(options.data)
+        source = options.table or movielens(options.data)
         self.warnings = rows_of(source).warnings
         self.tasks = next_movie_tasks(source, options, self.chooses)
 

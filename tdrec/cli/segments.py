@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tdrec.cli.options import AUTO, UsageError, names_in
-from tdrec.data import Holdout, Interactions
+from tdrec.data import Holdout, Interactions, check_source, load, resolve_source
 from tdrec.data.nearest import meant
 from tdrec.studies.config import changed
 
@@ -23,6 +23,22 @@ DENSE_TEST_ROWS = 500
 
 WORDS = ("all", "top8")
 """What stands for several segments."""
+
+
+def movielens(data: str) -> str:
+    """Where MovieLens is, or what stands for it.
+
+    Args:
+        data: As `--data`.
+
+    Raises:
+        DataError: If it is not there.
+    """
+    check_source(data)
+    source = resolve_source(data)
+    if source != "auto":
+        return source
+    return "simulated" if load("auto").simulated else "tfds"
 
 
 def check_genres(text: str) -> None:

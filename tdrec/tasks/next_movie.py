@@ -1,9 +1,11 @@
 """The next movie of one genre: a small student for it, with a teacher of all genres."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+from tdrec.data import Holdout, Interactions
+from tdrec.data.table_source import TableSource
 from tdrec.studies.keys import code_version, key_of
 from tdrec.studies.metric import Metric
 from tdrec.studies.task import Session
@@ -28,7 +30,8 @@ class NextMovieTask(SegmentTask):
     all, most users have few events of one genre, and so its states are of the same places as the
     teacher's, which they are compared with.
 
-    Rows are held out by time, and weights are learned of the earlier ones alone.
+    Rows are held out by time, and weights are learned of the earlier ones alone. Of a binary target
+    what was seen are the rows of 1.
 
     Args:
         segment: A genre of the data.
@@ -42,15 +45,25 @@ class NextMovieTask(SegmentTask):
     """
 
     family: ClassVar[str] = NEXT_MOVIE
-    kind: ClassVar[str] = "genre"
     references: ClassVar[tuple[str, ...]] = (
         *("popularity", "item_knn", "without_blocks", "teacher"),
     )
     presets: ClassVar[Any] = PRESETS
 
     @property
+    def kind(self) -> str:  # type: ignore[override]
+        return "segment" if isinstance(self.source, TableSource) else "genre"
+
+    @property
     def metric(self) -> Metric:  # type: ignore[override]
         return NDCG
+
+    def holdout(self) -> Holdout[Interactions]:
+        holdout = super().holdout()
+        if holdout.train.target != "binary":
+            return holdout
+        train, test = (part.take(part.values > 0) for part in (holdout.train, holdout.test))
+        return replace(holdout, train=train, test=test)
 
     def fitted(self, config: Any) -> Any:
         return config.fitted(len(self.holdout().train))
