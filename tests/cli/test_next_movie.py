@@ -66,6 +66,20 @@ def test_genres_presets_and_validation_make_a_plan(data):
     assert of_validation.data["Drama"].n_train < plan.data["Drama"].n_train
 
 
+def test_a_study_may_be_of_next_movies(data, tmp_path):
+    file = tmp_path / "next_of_mine.py"
+    file.write_text(
+        "from tdrec.studies.plan import Arm, Study\n"
+        'arms = [Arm("scratch"), Arm("fitnet")]\n'
+        'STUDY = Study("Mine", arms, {"": {}, "half": {"rows": 0.5}}, tasks=["next_movie"])\n'
+    )
+    flags = ["study", str(file), f"--data={data}", "--genre=War"]
+    plan = Request(read_options("study", flags)).plan()
+    assert {type(unit.task) for unit in plan.units} == {NextMovieTask}
+    assert {unit.config.rows for unit in plan.units} == {1.0, 0.5} and plan.title == "Mine"
+    assert {unit.trials for unit in plan.units} == {0}
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [

@@ -42,6 +42,9 @@ from tdrec.tasks.sequences.training import (
 
 Facts = dict[str, Any]
 
+MOST_TARGETS = 2**30
+"""Bytes of a teacher's targets; where there were more, it answers in each step instead."""
+
 
 class _Genre:
     """What runs of one genre share, by what decides it."""
@@ -233,9 +236,10 @@ class NextMovieSession(Session):
         if genre.rows[0] != key:
             tokens = keras.ops.convert_to_tensor(genre.tokens)
             labels = keras.ops.convert_to_tensor(genre.labels)
-            if fields:
-                split = self._teacher_split(task, config)
-                trace = genre.targets(split, genre.tokens, fields)
+            widths = {"prediction": len(genre.candidates)}
+            numbers = sum(widths.get(name, config.teacher.model.dim) for name in fields)
+            if fields and 4 * numbers * genre.tokens.size <= MOST_TARGETS:
+                trace = genre.targets(self._teacher_split(task, config), genre.tokens, fields)
                 tokens = attach(tokens, as_tensors(trace), fields)
             genre.rows = (key, (tokens, labels))
         return genre.rows[1]

@@ -87,6 +87,14 @@ def test_every_method_learns_of_tokens_and_not_of_padding(session, task):
         assert result.reason == "" and np.isfinite(result.facts["curve"][-1]["loss"])
 
 
+@pytest.mark.long
+def test_a_teacher_of_too_many_targets_answers_in_each_step(task, cache, results, monkeypatch):
+    monkeypatch.setattr("tdrec.tasks.sequences.session.MOST_TARGETS", 0)
+    (found,) = task.open(cache).run(task, SMALL, "ld", 0).facts["curve"]
+    (expected,) = results[0].facts["curve"]
+    assert found["label_loss"] == pytest.approx(expected["label_loss"], rel=1e-3)
+
+
 def test_the_metric_of_training_counts_places_where_something_follows():
     metric = TrainingNDCG(name="ndcg")
     logits = np.zeros((1, 4, 12), "float32")
