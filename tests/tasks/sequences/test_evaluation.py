@@ -5,7 +5,7 @@ from math import log2, sqrt
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from small_movielens import of_some_users
@@ -27,6 +27,7 @@ def ranking(histories):
     return histories.ranking("Drama", 16, 5)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3), st.booleans()), min_size=1, max_size=12))
 def test_what_is_not_seen_has_the_ranks_from_1_in_the_order_of_scores(candidates):
     scores = np.array([[value for value, _ in candidates]], float)
