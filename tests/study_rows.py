@@ -4,10 +4,12 @@ import zlib
 
 import numpy as np
 
-from tdrec.studies.row import Data, Row, Units
+from tdrec.studies.row import REFERENCES, Data, Row, Units
 
 METHODS = {
     "Bias": "bias",
+    "Popularity": "popularity",
+    "Item-kNN": "item_knn",
     "Teacher": "teacher",
     "Scratch": "scratch",
     "LD": "ld",
@@ -39,13 +41,14 @@ IMAGE_GAINS = {"Teacher": 0.08, "LD": 0.004, "FD": -0.006, "Hybrid": 0.005, "TD 
 DATA = {
     "rmse": Data("MovieLens 100K", "ab" * 32, 90_000, 10_000, facts={"Rows tied at the cut": "3"}),
     "accuracy": Data("cifar10", "cd" * 32, 50_000, 10_000),
+    "ndcg": Data("MovieLens 100K", "ab" * 32, 90_000, 10_000),
 }
 
 
 def make_row(task="War", label="Scratch", seed=0, value=1.0, metric="rmse", **changes):
     """One run; `changes` replace fields. A run without a value diverged."""
     method = changes.get("method", METHODS.get(label, "td"))
-    is_student = method not in ("bias", "teacher")
+    is_student = method not in REFERENCES
     rounds = int(label[-1]) if label.startswith("TD k=") else 2
     fields = {
         "study": "table3",
@@ -101,7 +104,7 @@ def make_rows(
         cold = ids % 10 < 7
         shared = draw.gamma(8, 1 / 8, len(ids)) * difficulty[ids] * counts * (1.02 + 0.01 * g)
         for label in labels:
-            alone = label in ("Bias", "Teacher")
+            alone = METHODS.get(label) in REFERENCES
             lost = handicap * (not alone and label != "Scratch")
             factor = (1 - GAINS.get(label, 0.0) + lost + 0.002 * draw.normal()) ** 2
             own = np.exp(draw.normal(0, 0.02, len(ids)))  # users whom this method suits

@@ -8,6 +8,8 @@ from tdrec.studies.config import LOG_EVERY
 from tdrec.tasks.images.config import LABELS
 from tdrec.tasks.images.config import PRESETS as IMAGE_PRESETS
 from tdrec.tasks.ratings.config import PRESETS
+from tdrec.tasks.sequences.config import NEXT_MOVIE
+from tdrec.tasks.sequences.config import PRESETS as SEQUENCE_PRESETS
 
 Door = Literal["run", "study", "doctor"]
 
@@ -86,9 +88,14 @@ GROUPS: Mapping[str, Sequence[Flag]] = {
         Flag("message_weight", "rd", float, "td: w2, message consistency."),
         Flag("state_weight", "rd", float, "td: w3, state consistency."),
     ),
-    "Images": (
-        Flag("task", "rs", str, f"Of {', '.join(LABELS)}; instead of genres."),
-        Flag("preset", "rs", tuple(IMAGE_PRESETS), "Sizes for two cores, a GPU, or ViT-B/32."),
+    "The next movie, and images": (
+        Flag("task", "rs", str, f"{NEXT_MOVIE}, of genres; or of {', '.join(LABELS)}."),
+        Flag(
+            "preset",
+            "rs",
+            (*SEQUENCE_PRESETS, *IMAGE_PRESETS),
+            "All users or few; of images: for two cores, a GPU, or ViT-B/32.",
+        ),
         Flag("teacher", "rs", str, "Published weights: a folder of Hugging Face, or an .npz file."),
     ),
 }
@@ -100,14 +107,17 @@ OF_TABLES = (
 )
 """Flags that describe a table of one's own."""
 
-OF_ROWS = (
-    *("segment", "genre", "regime", "regimes", "tuned", "embeddings", "trials", "split", "cuts"),
-    *("student_features", "teacher_features", *OF_TABLES),
+OF_RATINGS = (
+    *("regime", "regimes", "tuned", "embeddings", "trials", "split", "cuts"),
+    *("student_features", "teacher_features"),
 )
+"""Flags that mean nothing to next movies."""
+
+OF_ROWS = ("segment", "genre", *OF_RATINGS, *OF_TABLES)
 """Flags that mean nothing to images."""
 
 OF_IMAGES = ("preset", "teacher")
-"""Flags that mean nothing to genres."""
+"""Flags that mean nothing to the ratings of genres."""
 
 OF_TD = ("rounds", *TD_WEIGHTS)
 """Flags that are arguments of TD."""

@@ -180,7 +180,7 @@ def _table(rows: Sequence[Row], plan: Plan) -> str:
     labels = list(dict.fromkeys(unit.arm.name for unit in plan.units))
     found: dict[tuple[str, str, str], dict[str, list[float]]] = {}
     for row in rows:
-        place = found.setdefault((row.preset, row.setting, row.task), {})
+        place = found.setdefault((row.preset, row.setting, row.place), {})
         place.setdefault(row.label, []).extend([] if row.value is None else [row.value])
     width = max(len(name) for name in (*labels, "0.0000")) + 2
     lines = [plan.metric.title.ljust(28) + "".join(label.rjust(width) for label in labels)]

@@ -13,7 +13,17 @@ from typing import Any
 
 from absl import flags
 
-from tdrec.cli.flags import GROUPS, LEAST, OF_IMAGES, OF_ROWS, OF_TD, OF_TRAINING, Door, Kind
+from tdrec.cli.flags import (
+    GROUPS,
+    LEAST,
+    OF_IMAGES,
+    OF_RATINGS,
+    OF_ROWS,
+    OF_TD,
+    OF_TRAINING,
+    Door,
+    Kind,
+)
 from tdrec.cli.table_options import read_table_flags
 from tdrec.data.holdout import Split
 from tdrec.data.table_source import TableSource
@@ -21,6 +31,7 @@ from tdrec.runtime.files import user_path
 from tdrec.studies.arm import METHODS
 from tdrec.studies.config import LOG_EVERY, VALIDATION_FRACTION
 from tdrec.tasks.images.config import LABELS
+from tdrec.tasks.sequences.config import NEXT_MOVIE
 
 AUTO = "auto"
 """What `--method` names instead of a method, to have it chosen on validation rows."""
@@ -40,7 +51,7 @@ class Options:
         table: Tables of one's own; None for data that have a form of their own.
         split: How rows are held out; None for the usual way.
         features: Columns that the student and the teacher read, by who; none for all.
-        tasks: Names of image tasks.
+        tasks: Names of image tasks, or `NEXT_MOVIE`.
         methods: Those that were named; `auto` may be among them.
         presets: Names of presets.
         seeds, trials: How many.
@@ -106,15 +117,22 @@ def read_options(door: Door, argv: Sequence[str]) -> Options:
         raise UsageError(f"unexpected argument {rest[0]!r}: every flag is written --name=value")
     tasks = names_in(found["task"])
     given = {name: value for name, value in found.items() if value is not None}
-    unfit = OF_ROWS if tasks else OF_IMAGES
+    of_next = NEXT_MOVIE in tasks
+    unfit = (*OF_RATINGS, "teacher") if of_next else OF_ROWS if tasks else OF_IMAGES
     wrong = [name for name, value in found.items() if value not in (None, False) and name in unfit]
     if door == "run" and wrong:
-        other = "Images have" if tasks else "Segments have"
+        other = f"{'Next movies' if of_next else 'Images' if tasks else 'Segments'} have"
         hint = " beside --task." if tasks else ": name image tasks by --task."
         raise UsageError(f"{other} no --{' and no --'.join(wrong)}{hint}")
     for name in tasks:
-        if name not in LABELS:
-            raise UsageError(f"--task must name {', '.join(LABELS)}. Received: {name!r}.")
+        if name not in (NEXT_MOVIE, *LABELS):
+            known = ", ".join((NEXT_MOVIE, *LABELS))
+            raise UsageError(f"--task must name {known}. Received: {name!r}.")
+    if of_next and len(tasks) > 1:
+        raise UsageError(
+            f"--task={NEXT_MOVIE} is of genres, and named alone. Received: {', '.join(tasks)}. "
+            "Name the others in a command of their own."
+        )
     study = rest[0] if door == "study" else None
     for name, value in found.items():
         if isinstance(value, str) and not names_in(value) and "separator" not in name:

@@ -6,14 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 from tdrec.cli.images import image_tasks, with_checkpoint
+from tdrec.cli.next_movie import next_movie_tasks
 from tdrec.cli.options import AUTO, Options, UsageError
-from tdrec.cli.segments import (
-    check_genres,
-    check_validation_rows,
-    find_segments,
-    with_features,
-)
-from tdrec.data import check_source, load, resolve_source
+from tdrec.cli.segments import check_genres, movielens, segment_tasks, with_features
 from tdrec.studies.arm import METHODS, OF_THE_PAPER, Arm
 from tdrec.studies.config import Config
 from tdrec.studies.plan import Plan, Study, arms_of, find, make_plan
@@ -22,14 +17,17 @@ from tdrec.studies.tuned_values import DEFAULT, TunedValues, read_tuned_values
 from tdrec.tasks.genre import GenreTask
 from tdrec.tasks.images.config import PRESETS as IMAGE_PRESETS
 from tdrec.tasks.ratings.config import PRESETS, RatingConfig
-from tdrec.tasks.segment import SegmentTask, Source, holdout_of, rows_of, split_of
+from tdrec.tasks.segment import SegmentTask, Source, rows_of
+from tdrec.tasks.sequences.config import NEXT_MOVIE
+from tdrec.tasks.sequences.config import PRESETS as SEQUENCE_PRESETS
 
 TITLES = {
+    "next_movie": "Students of the next movie of a genre: what distillation gave",
     "genre": "Students by genre: what distillation gave",
     "segment": "Students by segment: what distillation gave",
     "task": "Students of image tasks: what distillation gave",
 }
-"""What the report of a command line is headed with, by the kind of its tasks."""
+"""What the report of a command line is headed with, by the family or the kind of its tasks."""
 
 _OF_ROWS = ("segment", "table", "split", "features", "cuts")
 """Options that only tasks of rows have a use for."""
@@ -69,13 +67,15 @@ class Request:
         self.presets: Mapping[str, Any] = {}
         self.tuned: TunedValues | None = None
         self.warnings: tuple[str, ...] = ()
-        if options.tasks or named:
+        if NEXT_MOVIE in (options.tasks or named):
+            self._of_next_movie()
+        elif options.tasks or named:
             self._of_images(options.tasks or tuple(named))
         elif own:
             self._of_own(own)
         else:
             self._of_segments()
-        self.study = self._study or Study(TITLES[next(iter(self.tasks)).kind], self._arms())
+        self.study = self._study or Study(self._title(), self._arms())
         if self._study and options.methods:
             self.study = replace(self.study, arms=arms_of(self.study.arms, options.methods))
         if options.trials:
@@ -120,6 +120,10 @@ class Request:
             keep=self.options.study is None,
         )
 
+    def _title(self) -> str:
+        first = self.tasks[0]
+        return TITLES[first.family or first.kind]
+
     def _arms(self, further: Sequence[str] = ()) -> list[Arm]:
         """The methods of the command line, scratch always among them, in the order of tables."""
         asked = [name for name in self.options.methods or ("td",) if name != AUTO]
@@ -150,32 +154,24 @@ class Request:
         self._take_presets(PRESETS, list(PRESETS) if options.study else ["strong"])
         check_td(next(iter(self.presets.values())), options.arguments)
         if options.table is None:
-            source = self._movielens(options.data)
+            source = movielens(options.data)
         else:
             source = options.table
         rows = rows_of(source)
         self.presets = with_features(self.presets, options.features, rows)
         self.warnings = rows.warnings
-        rule = options.split or split_of(source)
-        segments = find_segments(asked, holdout_of(source, rule, False))
-        cuts = options.cuts or (1.0,)
-        self.tasks = [
-            kind(name, source, options.validation, options.split, until)
-            for name in segments
-            for until in cuts
-        ]
-        if self.chooses or options.validation:
-            for until in cuts:
-                check_validation_rows(segments, holdout_of(source, rule, True, until))
+        self.tasks = segment_tasks(kind, source, asked, options, self.chooses)
         self.tuned = self._tuned_values(self.tasks[0].data().sha256)
 
-    def _movielens(self, data: str) -> str:
-        """Where MovieLens is, or what stands for it."""
-        check_source(data)
-        source = resolve_source(data)
-        if source != "auto":
-            return source
-        return "simulated" if load("auto").simulated else "tfds"
+    def _of_next_movie(self) -> None:
+        options = self.options
+        _refuse(options, "Next movies", "checkpoint", "split", "features")
+        self._check_validation()
+        self._take_presets(SEQUENCE_PRESETS, ["full"])
+        check_td(next(iter(self.presets.values())), options.arguments)
+        source = options.table or movielens(options.data)
+        self.warnings = rows_of(source).warnings
+        self.tasks = next_movie_tasks(source, options, self.chooses)
 
     def _of_images(self, names: Sequence[str]) -> None:
         options = self.options

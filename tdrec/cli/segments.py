@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tdrec.cli.options import AUTO, UsageError, names_in
-from tdrec.data import Holdout, Interactions
+from tdrec.cli.options import AUTO, Options, UsageError, names_in
+from tdrec.data import Holdout, Interactions, check_source, load, resolve_source
 from tdrec.data.nearest import meant
 from tdrec.studies.config import changed
-from tdrec.tasks.segment import MIN_TEST_ROWS
+from tdrec.tasks.segment import MIN_TEST_ROWS, SegmentTask, Source, holdout_of, split_of
 
 KNOWN_GENRES = (
     *("Action", "Adventure", "Animation", "Children", "Children's", "Comedy", "Crime"),
@@ -21,6 +21,22 @@ DENSE_TEST_ROWS = 500
 
 WORDS = ("all", "top8")
 """What stands for several segments."""
+
+
+def movielens(data: str) -> str:
+    """Where MovieLens is, or what stands for it.
+
+    Args:
+        data: As `--data`.
+
+    Raises:
+        DataError: If it is not there.
+    """
+    check_source(data)
+    source = resolve_source(data)
+    if source != "auto":
+        return source
+    return "simulated" if load("auto").simulated else "tfds"
 
 
 def check_genres(text: str) -> None:
@@ -68,6 +84,34 @@ def find_segments(text: str, holdout: Holdout[Any]) -> tuple[str, ...]:
                 f"Large enough: {_listed(usable) or 'none'}."
             )
     return tuple(g for g in by_density if g in asked)
+
+
+def segment_tasks(
+    kind: type[SegmentTask], source: Source, asked: str, options: Options, chooses: bool
+) -> list[SegmentTask]:
+    """The tasks of the segments that were asked for, each at all cuts.
+
+    Args:
+        kind: Of the tasks.
+        source: Where the rows are.
+        asked: As of `find_segments`.
+        options: How rows are held out, and whether to validate.
+        chooses: Whether methods are chosen on validation rows.
+
+    Raises:
+        UsageError: If a segment is not in these data, or has too few rows.
+        DataError: If the rows cannot be split.
+    """
+    rule, cuts = options.split or split_of(source), options.cuts or (1.0,)
+    names = find_segments(asked, holdout_of(source, rule, False))
+    if chooses or options.validation:
+        for until in cuts:
+            check_validation_rows(names, holdout_of(source, rule, True, until))
+    return [
+        kind(name, source, options.validation, options.split, until)
+        for name in names
+        for until in cuts
+    ]
 
 
 def check_validation_rows(segments: Sequence[str], earlier: Holdout[Interactions]) -> None:

@@ -117,7 +117,7 @@ def median_cost(rows: Sequence[Row], field: str) -> float | None:
 
 
 def _values(section: Section) -> Part:
-    metric, rows = section.metric, {row.task: row for row in section.rows}
+    metric, rows = section.metric, {row.place: row for row in section.rows}
     values = [section.value(t, x.name) for t in section.tasks for x in section.students]
     most = max((value.runs for value in values if value), default=0)
     lines = []

@@ -37,6 +37,10 @@ from tdrec.studies.task import Task
 
 WHAT_THEY_ARE = {
     "bias": "Bias model: the mean plus a damped offset for each of the task's users and items.",
+    "popularity": "Popularity: movies by how many users of the training rows saw them.",
+    "item_knn": "Item-kNN: movies by how alike their users are to those of the user's latest five.",
+    "without_blocks": "Teacher without blocks: the teacher's last norm and scores on its embedded "
+    "tokens, as trained, so that it knows the latest movie alone. What the blocks do is the rest.",
     "teacher": "Teacher: the large model, trained on all tasks and not tuned to any of them.",
     "scratch": "Scratch: the small student trained on its task's labels alone.",
     "ld": "LD, label distillation: the student also matches the teacher's predictions.",
@@ -213,7 +217,7 @@ def _warnings(rows: Sequence[Row], planned: int | None) -> list[str]:
     found += [text for row in rows for text in row.data.warnings]
     sets: dict[str, dict[str, str]] = {}
     for row in rows:
-        sets.setdefault(row.task, {})[row.data.sha256] = row.data.name
+        sets.setdefault(row.place, {})[row.data.sha256] = row.data.name
     for task, names in sets.items():
         if len(names) > 1:
             of = listed(sorted(names.values()))

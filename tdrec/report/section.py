@@ -105,7 +105,7 @@ class Section:
         self.metric, self.preset, self.setting = metric, rows[0].preset, rows[0].setting
         self.labels = _labels(rows)
         self.runs = _runs(rows)
-        sizes = {row.task: row.n_train for row in rows}
+        sizes = {row.place: row.n_train for row in rows}
         self.tasks = tuple(sorted(sizes, key=lambda task: -sizes[task]))
         self._scores: dict[tuple[str, str], Scores | None] = {}
         self._further = means or {}
@@ -302,12 +302,12 @@ def _labels(rows: Sequence[Row]) -> tuple[Label, ...]:
 def _runs(rows: Sequence[Row]) -> dict[tuple[str, str], dict[int | None, Row]]:
     runs: dict[tuple[str, str], dict[int | None, Row]] = {}
     for row in rows:
-        seeds = runs.setdefault((row.task, row.label), {})
+        seeds = runs.setdefault((row.place, row.label), {})
         same_arm = next(iter(seeds.values()), row).arguments == row.arguments
         if not same_arm or seeds.setdefault(row.seed, row).key != row.key:
             raise ValueError(
                 "Task, label and seed must name one run, and a label one arm. Received: different "
-                f"runs of {row.task!r}, {row.label!r}, seed {row.seed}. Give their settings "
+                f"runs of {row.place!r}, {row.label!r}, seed {row.seed}. Give their settings "
                 "different labels."
             )
         seeds[row.seed] = row

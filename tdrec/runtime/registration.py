@@ -24,6 +24,7 @@ REGISTERED = {
     "Scratch": "distill.methods.scratch",
     "Sum": "distill.methods.sum",
     "TalkingModels": "distill.methods.talking_models",
+    "TiedEmbedding": "models.sequence_transformer",
     "ViT": "models.vit",
 }
 """Where the classes are that Keras may be asked to load."""

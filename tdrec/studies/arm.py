@@ -8,6 +8,9 @@ from tdrec.studies.row import REFERENCES
 
 NAMES = {
     "bias": "Bias",
+    "popularity": "Popularity",
+    "item_knn": "Item-kNN",
+    "without_blocks": "Teacher without blocks",
     "teacher": "Teacher",
     "scratch": "Scratch",
     "ld": "LD",
@@ -39,7 +42,7 @@ class Arm:
 
     Args:
         method: The method's short name, of `METHODS`; or `"module:Class"`, a `tdrec.Method` of
-            one's own; or, of a reference, `"bias"` or `"teacher"`.
+            one's own; or a reference, of `REFERENCES`.
         arguments: Arguments that differ from the defaults, such as `{"rounds": 0}`. They are not
             tuned; the method's other weights are.
         label: How the report names it. Default: the method's name, TD with its rounds, and the

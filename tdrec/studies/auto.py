@@ -57,11 +57,11 @@ def choices(
         [('Drama', 'td'), ('Comedy', 'td')]
     """
     found = []
-    for task, names in (periods or {row.task: [row.task] for row in rows}).items():
+    for task, names in (periods or {row.place: [row.place] for row in rows}).items():
         students: dict[str, list[Row]] = {}
         for name in names:
             for row in rows:
-                if row.task == name and row.is_student:
+                if row.place == name and row.is_student:
                     students.setdefault(row.label, []).append(row)
         base = next(label for label, of in students.items() if of[0].method == "scratch")
         finite = {x: of for x, of in students.items() if all(r.value is not None for r in of)}

@@ -17,6 +17,7 @@ _DECIDES_NOTHING = (
     *("run.py", "study.py", "doctor.py", "describe.py", "__main__.py"),
     *("export/export.py", "export/formats.py"),
     *("tasks/genre_report.py", "tasks/segment_report.py", "tasks/image_report.py"),
+    "tasks/next_movie_report.py",
     "tasks/paper_tables.py",
 )
 """What of tdrec no figure depends on: it comes after the runs, or is not part of them."""

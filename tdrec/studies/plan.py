@@ -29,8 +29,8 @@ class Study:
         settings: What changes in the configuration for all arms, by the setting's name. Default:
             one setting, "", that changes nothing.
         notes: Sentences for the report.
-        tasks: Names of image tasks, or tasks of one's own. Default: the genres of the ratings that
-            the command line names.
+        tasks: Names of image tasks, or "next_movie" for that of genres, or tasks of one's own.
+            Default: the ratings of genres. Which genres, the command line says.
         presets: Names of presets, where the command line has none. Default: all of genres, the
             first of other tasks.
 

@@ -12,8 +12,9 @@ from pydantic.dataclasses import dataclass
 VERSION = 2
 """Of the form of a row. Rows without one are of version 1, of tdrec before this form."""
 
-REFERENCES = ("bias", "teacher")
-"""Methods of rows that stand for no student: what is evaluated once, without a seed."""
+REFERENCES = ("bias", "popularity", "item_knn", "without_blocks", "teacher")
+"""Methods of rows that stand for no student: what is evaluated once, without a seed. A task names
+those that it has."""
 
 _STRICT = ConfigDict(strict=True, extra="forbid")
 
@@ -61,10 +62,10 @@ class Row:
 
     Attributes:
         study: The name of the plan.
-        task: What was learned: "Drama", "cifar10:few".
+        task: What was learned: "Drama", "cifar10:few", "next_movie".
         metric: The metric's name; in JSON the value stands under it.
         value: The metric's value on the evaluation rows; None if the run diverged.
-        method: The method's short name, `"teacher"` or `"bias"`.
+        method: The method's short name, or one of `REFERENCES`.
         label: How reports name the arm. One label stands for one arm.
         preset: The set of defaults: "strong", "tiny".
         setting: What the study changed for all arms: "10% of the rows"; "" for nothing.
@@ -131,6 +132,11 @@ class Row:
     def is_student(self) -> bool:
         """Whether it is of a student, and not of a reference."""
         return self.method not in REFERENCES
+
+    @property
+    def place(self) -> str:
+        """Where it stands in tables: its task, or which of the tasks that rows call by one name."""
+        return str(self.details.get("place", self.task))
 
     def to_json(self) -> str:
         """The row as one line of JSON; the value stands under the metric's name.

@@ -143,7 +143,8 @@ class _Writer:
         """The row with its student's file, which is written before it."""
         if not files:
             return row
-        parts = [row.task, row.label, f"seed{row.seed}", row.preset, row.setting, row.key[:8]]
+        what = dict.fromkeys([row.task, row.place])
+        parts = [*what, row.label, f"seed{row.seed}", row.preset, row.setting, row.key[:8]]
         safe = "-".join(safe_name(part) for part in parts if part)
         paths = {suffix: self._out / "students" / f"{safe}{suffix}" for suffix in files}
         for suffix, content in files.items():

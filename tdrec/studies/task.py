@@ -102,13 +102,16 @@ class Task(ABC):
 
     Attributes:
         kind: What rows also call the task: in a row of kind "genre" its name is "genre", too.
+        family: What rows have as `task` where tasks that differ in their data are of one name:
+            "next_movie" of a genre, whose own name is then the row's `place`. Default None.
         metric: What it is judged by.
         earlier_rows: Which of the training rows `earlier` is evaluated on, in a sentence.
-        references: What is evaluated beside the students, of "bias" and "teacher".
+        references: What is evaluated beside the students, of `row.REFERENCES`.
         presets: Sets of defaults, by name.
     """
 
     kind: ClassVar[str] = "task"
+    family: ClassVar[str | None] = None
     metric: ClassVar[Metric]
     earlier_rows: ClassVar[str] = "latest"
     references: ClassVar[tuple[str, ...]] = ()

@@ -70,7 +70,7 @@ def tuned_values_text(rows: Sequence[Row]) -> str:
     for row in rows:
         if row.tuned:
             place = tuned.setdefault(row.preset, {}).setdefault(row.setting, {})
-            place.setdefault(row.task, {})[row.label] = dict(row.tuned)
+            place.setdefault(row.place, {})[row.label] = dict(row.tuned)
     data = {"name": rows[0].data.name, "sha256": rows[0].data.sha256}
     return json.dumps({"study": rows[0].study, "data": data, "tuned": tuned}, indent=1)
 

@@ -255,9 +255,13 @@ class Worker:
         result = session.run(task, config, arm.method, run.seed, keep=keep)
         facts, score = dict(result.facts), result.score
         details = {**facts.pop("details", {}), **(score.details if score else {})}
+        if task.kind != "task":
+            details = {task.kind: task.name, **details}
+        if task.family:
+            details["place"] = task.name
         row = Row(
             study=self.job.study,
-            task=task.name,
+            task=task.family or task.name,
             metric=task.metric.name,
             value=score.value if score else None,
             method=arm.method,
@@ -280,7 +284,7 @@ class Worker:
             units=score.units if score else None,
             versions=versions(self.job.threads),
             git=git_revision(),
-            details=details if task.kind == "task" else {task.kind: task.name, **details},
+            details=details,
             **facts,
         )
         return Record("row", row=row, files=result.files)
