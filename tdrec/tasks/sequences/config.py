@@ -62,6 +62,9 @@ class SequenceConfig(Config):
         student: The student's sizes.
         teacher: The teacher.
         rows: Share of the users whose histories a student is trained on, drawn at random.
+        mixed: How many histories that nobody has a student with a teacher is trained on as well,
+            for each window and beside it in a batch: half of their movies are of other histories,
+            and it is to say there what the teacher says.
         message_dim: Width of a message.
         hidden_dim: Units of encoders and decoders.
         neighbours: Of how many movies of the history item-kNN takes the neighbours.
@@ -76,6 +79,7 @@ class SequenceConfig(Config):
     student: TransformerConfig = TransformerConfig(dim=32, blocks=1, dropout=0.2)
     teacher: SequenceTeacherConfig = field(default_factory=SequenceTeacherConfig)
     rows: float = 1.0
+    mixed: int = 0
     message_dim: int = 64
     hidden_dim: int = 128
     neighbours: int = 5
@@ -86,6 +90,9 @@ class SequenceConfig(Config):
             raise ValueError(
                 f"`rows` is a share of the users, above 0 and at most 1. Received: {self.rows}."
             )
+
+        if self.mixed < 0:
+            raise ValueError(f"`mixed` must be at least 0. Received: {self.mixed}.")
 
     def fitted(self, events: int) -> "SequenceConfig":
         """The configuration with the steps that follow from the events to learn.

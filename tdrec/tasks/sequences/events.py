@@ -199,6 +199,28 @@ class Histories:
         return column
 
 
+def mixed(tokens: NDArray[np.int32], start: int, copies: int) -> NDArray[np.int32]:
+    """Histories that nobody has: of each place half of the copies have a movie of another history.
+
+    What a teacher says of them is what its own layers make of movies that no data put together.
+
+    Args:
+        tokens: Histories, `(windows, length)`.
+        start: The token that stays where it is, as padding does.
+        copies: How many there are of each.
+
+    Returns:
+        Tokens `(copies * windows, length)`, the same in every call.
+    """
+    draw = np.random.default_rng(0)
+    found = np.tile(tokens, (copies, 1))
+    is_movie = (found != 0) & (found != start)
+    replaced = is_movie & (draw.random(found.shape) < 0.5)
+    movies = tokens[(tokens != 0) & (tokens != start)]
+    found[replaced] = draw.choice(movies, int(replaced.sum()))
+    return found
+
+
 def _windows(
     user_ids: Ints, tokens: Ints, used: NDArray[np.bool_], start: int, length: int, fresh: int
 ) -> Windows:

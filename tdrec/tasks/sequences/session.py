@@ -29,7 +29,7 @@ from tdrec.tasks.cached import Teachers, model_bytes
 from tdrec.tasks.distilled import Compiled, fit
 from tdrec.tasks.sequences.config import SequenceConfig
 from tdrec.tasks.sequences.evaluation import NDCG, item_knn, popularity, score
-from tdrec.tasks.sequences.events import NOTHING, Histories, Ints, Ranking
+from tdrec.tasks.sequences.events import NOTHING, Histories, Ints, Ranking, mixed
 from tdrec.tasks.sequences.training import (
     TrainingNDCG,
     compile_model,
@@ -222,7 +222,8 @@ class NextMovieSession(Session):
         rows = self._training_rows(task, config, genre, distiller.method.teacher_fields)
         costs = genre.compiled.costs(key, distiller, rows)
         began = time.perf_counter()
-        data = endless(rows, config.batch_size, seed)
+        copies = config.mixed if distiller.method.teacher_fields else 0
+        data = endless(rows, (1 + copies) * config.batch_size, seed)
         curve = fit(distiller, data, config.steps, entropy(genre.labels))
         seconds = time.perf_counter() - began
         student = distiller.student_layers[0]
@@ -235,14 +236,18 @@ class NextMovieSession(Session):
         self, task: Any, config: SequenceConfig, genre: _Genre, fields: tuple[str, ...]
     ) -> Any:
         """What a student is trained on, with the teacher's targets: tensors, made once."""
-        key = (fields, task.teacher_file(config))
+        copies = config.mixed if fields else 0
+        key = (fields, task.teacher_file(config), copies)
         if genre.rows[0] != key:
-            tokens = keras.ops.convert_to_tensor(genre.tokens)
-            labels = keras.ops.convert_to_tensor(genre.labels)
+            start = self.histories(config).start
+            given = np.concatenate([genre.tokens, mixed(genre.tokens, start, copies)])
+            nothing = np.full((len(given) - len(genre.tokens), config.length), NOTHING, np.int32)
+            tokens = keras.ops.convert_to_tensor(given)
+            labels = keras.ops.convert_to_tensor(np.concatenate([genre.labels, nothing]))
             widths = {"prediction": len(genre.candidates)}
             numbers = sum(widths.get(name, config.teacher.model.dim) for name in fields)
-            if fields and 4 * numbers * genre.tokens.size <= MOST_TARGETS:
-                trace = genre.targets(self._teacher_split(task, config), genre.tokens, fields)
+            if fields and 4 * numbers * given.size <= MOST_TARGETS:
+                trace = genre.targets(self._teacher_split(task, config), given, fields)
                 tokens = attach(tokens, as_tensors(trace), fields)
             genre.rows = (key, (tokens, labels))
         return genre.rows[1]

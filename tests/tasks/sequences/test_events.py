@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from small_movielens import of_some_users
 from tdrec.data import Movies, Ratings, simulate, split_by_time
-from tdrec.tasks.sequences.events import NOTHING, Histories
+from tdrec.tasks.sequences.events import NOTHING, Histories, mixed
 
 DRAMA = np.array([[True], [True], [True], [False], [True], [False]])
 MOVIES = Movies(range(1, 7), [f"Film {i} (1990)" for i in range(6)], DRAMA, ("Drama",))
@@ -142,3 +142,21 @@ def test_what_nobody_saw_in_training_is_missed_and_no_part_of_a_history():
     assert list(ranking.missed) == [1] and list(ranking.target) == [1]
     assert list(ranking.windows.tokens[0]) == [histories.start, 1, 0, 0]
     assert list(ranking.cold) == []
+
+
+def test_mixed_histories_have_movies_of_others_at_half_of_the_places():
+    draw = np.random.default_rng(0)
+    tokens = draw.integers(1, 50, (200, 8)).astype(np.int32)
+    tokens[:, 0] = 50
+    lengths = draw.integers(2, 9, 200)
+    tokens[np.arange(8) >= lengths[:, None]] = 0
+    found = mixed(tokens, start=50, copies=3)
+    assert found.shape == (600, 8) and found.dtype == np.int32
+    every = np.tile(tokens, (3, 1))
+    stays = (every == 0) | (every == 50)
+    np.testing.assert_array_equal(found[stays], every[stays])
+    other = found[~stays] != every[~stays]
+    assert other.mean() == pytest.approx(0.5 * 48 / 49, abs=0.03)
+    assert set(found[~stays]) <= set(range(1, 50))
+    np.testing.assert_array_equal(found, mixed(tokens, start=50, copies=3))
+    assert mixed(tokens, start=50, copies=0).shape == (0, 8)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from small_sequences import SMALL
+from tdrec.studies.config import changed
 from tdrec.tasks.next_movie import NextMovieTask
 from tdrec.tasks.sequences.evaluation import score
 from tdrec.tasks.sequences.events import NOTHING
@@ -107,3 +108,15 @@ def test_the_metric_of_training_counts_places_where_something_follows():
 def test_the_best_constant_predicts_the_shares():
     labels = np.array([[0, 0, 1, NOTHING]])
     assert entropy(labels) == pytest.approx(-(2 * np.log(2 / 3) + np.log(1 / 3)) / 3)
+
+
+@pytest.mark.long
+def test_mixed_histories_are_of_the_teacher_alone(session, task):
+    config = changed(SMALL, {"mixed": 2})
+    with untraced():
+        found = session.run(task, config, "ld", 0)
+        scratch = session.run(task, config, "scratch", 0)
+        plain = session.run(task, SMALL, "scratch", 0)
+    assert found.reason == "" and np.isfinite(found.facts["curve"][0]["label_loss"])
+    # A student without a teacher has nobody to ask.
+    assert scratch.facts["curve"] == plain.facts["curve"]
