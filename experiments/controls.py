@@ -5,8 +5,9 @@
 - FD with as many parameters as TD has in its four encoders and decoders: is it their number?
 - TD whose decoded states are interpreted by a middle of random weights, or by none: is it what the
   teacher's own layers make of them?
-- TD and LD with the teacher's targets shuffled over the rows: is it the teacher at all, or would
-  any noise regularise a student as well?
+- TD, LD, trusted LD and grading with the teacher's targets shuffled over the rows: is it the
+  teacher at all, or would any noise regularise a student as well? Trusted LD is to refuse it.
+- Grading by a middle of random weights: is it what the teacher's own layers make of the message?
 
 It takes 16 to 18 minutes a regime on two cores with `--trials=0 --seeds=3`. Last obtained: the RMSE
 of TD with a random middle, without one, or with shuffled targets differs by at most 0.0004 from
@@ -33,5 +34,10 @@ STUDY = Study(
         Arm("td", {"interpret": False}, "TD without middle"),
         Arm("td", label="TD of shuffled teacher", changes=SHUFFLED),
         Arm("ld", label="LD of shuffled teacher", changes=SHUFFLED),
+        Arm("trusted_ld"),
+        Arm("trusted_ld", label="Trusted LD of shuffled teacher", changes=SHUFFLED),
+        Arm("grading"),
+        Arm("grading", label="Grading with random middle", changes={"random_interpreter": True}),
+        Arm("grading", label="Grading of shuffled teacher", changes=SHUFFLED),
     ],
 )

@@ -17,7 +17,7 @@ from tdrec.tasks.sequences.evaluation import NDCG
 
 _TEACHER_CODE = (
     *("data", "models/sequence_transformer.py", "distill/teacher_targets.py"),
-    *("tasks/distilled.py", "tasks/sequences"),
+    *("tasks/distilled.py", "tasks/sequences/events.py", "tasks/sequences/training.py"),
 )
 """What makes a teacher."""
 

@@ -18,8 +18,11 @@ from tdrec.tasks.genre import GenreTask
 from tdrec.tasks.image import ImageTask
 from tdrec.tasks.images.config import LABELS
 from tdrec.tasks.images.config import PRESETS as IMAGE_PRESETS
+from tdrec.tasks.next_movie import NextMovieTask
 from tdrec.tasks.paper_tables import IMAGE_TABLES
 from tdrec.tasks.ratings.config import PRESETS
+from tdrec.tasks.sequences.config import NEXT_MOVIE
+from tdrec.tasks.sequences.config import PRESETS as SEQUENCE_PRESETS
 from tiny_images import write_folder
 
 STUDIES = sorted(file.stem for file in FOLDER.glob("*.py"))
@@ -47,7 +50,10 @@ def test_every_file_of_experiments_is_a_study_that_says_how_to_run_it(name, war,
     found, study = find(name)
     assert found == name
     assert f"python -m tdrec.study {name} " in (FOLDER / f"{name}.py").read_text()
-    if study.tasks:
+    if [*study.tasks] == [NEXT_MOVIE]:
+        tasks = [NextMovieTask("War", war.source)]
+        presets = {preset: SEQUENCE_PRESETS[preset] for preset in study.presets}
+    elif study.tasks:
         assert set(study.tasks) <= set(LABELS) and set(study.presets) <= set(IMAGE_PRESETS)
         tasks = [ImageTask(task, image_folder) for task in study.tasks]
         presets = {preset: IMAGE_PRESETS[preset] for preset in study.presets or ("tiny",)}

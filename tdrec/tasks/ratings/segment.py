@@ -11,8 +11,8 @@ from tdrec.data import FeatureEncoder, Interactions, Ratings, unrated_pairs
 from tdrec.distill.model_split import Trace
 from tdrec.distill.teacher_targets import as_tensors, attach
 from tdrec.models.id_dropout import id_variants, subsets
+from tdrec.tasks.controls import of_other_rows
 from tdrec.tasks.ratings.config import RatingConfig
-from tdrec.tasks.ratings.controls import of_other_rows
 from tdrec.tasks.ratings.evaluation import is_cold
 from tdrec.tasks.ratings.teacher import id_names, targets_of, with_weights
 from tdrec.tasks.ratings.trusted import trusted_predictions

@@ -27,9 +27,9 @@ from tdrec.models.rating_mlp import HIGH, LOW, PREDICTION
 from tdrec.studies.keys import key_of
 from tdrec.studies.task import DivergedError, Result, Score, Session, Watch
 from tdrec.tasks.cached import Teachers, model_bytes
+from tdrec.tasks.controls import randomly_interpreting
 from tdrec.tasks.distilled import Compiled, set_weights, structure
 from tdrec.tasks.ratings.config import RatingConfig
-from tdrec.tasks.ratings.controls import randomly_interpreting
 from tdrec.tasks.ratings.evaluation import METRICS, BiasModel, score
 from tdrec.tasks.ratings.segment import Segment, details_of, training_rows
 from tdrec.tasks.ratings.student import compile_student, train_student

@@ -69,6 +69,11 @@ class SequenceConfig(Config):
         hidden_dim: Units of encoders and decoders.
         neighbours: Of how many movies of the history item-kNN takes the neighbours.
         ties: The seed that orders events of one user at one time.
+        without_blocks: Whether, as a control, students are taught by the teacher without its
+            blocks, which shows predictions alone.
+        random_interpreter: Whether, as a control, decoded states are interpreted by blocks of
+            random weights.
+        shuffled_targets: Whether, as a control, each window gets the teacher's targets of another.
     """
 
     preset: str = "full"
@@ -84,6 +89,9 @@ class SequenceConfig(Config):
     hidden_dim: int = 128
     neighbours: int = 5
     ties: int = 0
+    without_blocks: bool = False
+    random_interpreter: bool = False
+    shuffled_targets: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.rows <= 1:

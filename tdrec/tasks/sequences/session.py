@@ -19,6 +19,7 @@ from tdrec.distill.backend import require_tensorflow
 from tdrec.distill.cut import split_model
 from tdrec.distill.distiller import Distiller
 from tdrec.distill.model_split import ModelSplit
+from tdrec.distill.predictor import Predictor
 from tdrec.distill.teacher_targets import TeacherTargets, as_tensors, attach
 from tdrec.export.model_cost import latency_ms, multiply_adds, save_keras
 from tdrec.models.sequence_transformer import HIGH, LOW, without_blocks
@@ -26,6 +27,7 @@ from tdrec.studies.config import LOG_EVERY
 from tdrec.studies.keys import key_of
 from tdrec.studies.task import DivergedError, Result, Score, Session, Watch
 from tdrec.tasks.cached import Teachers, model_bytes
+from tdrec.tasks.controls import of_other_rows, randomly_interpreting
 from tdrec.tasks.distilled import Compiled, fit
 from tdrec.tasks.sequences.config import SequenceConfig
 from tdrec.tasks.sequences.evaluation import NDCG, item_knn, popularity, score
@@ -168,10 +170,8 @@ class NextMovieSession(Session):
         taught = methods.get(method, **config.arguments(method))
         # Loading the teacher draws random numbers, so it comes before the seed is set.
         teacher = self._teacher_split(task, config) if taught.teacher_fields else None
-        histories, candidates = (
-            self.histories(config),
-            self._of_genre(task.segment, config).candidates,
-        )
+        histories = self.histories(config)
+        candidates = self._of_genre(task.segment, config).candidates
         keras.utils.set_random_seed(seed)
         student = new_model(histories, candidates, config.student, config.length, "student")
         taught = methods.get(method, **config.arguments(method))
@@ -237,7 +237,8 @@ class NextMovieSession(Session):
     ) -> Any:
         """What a student is trained on, with the teacher's targets: tensors, made once."""
         copies = config.mixed if fields else 0
-        key = (fields, task.teacher_file(config), copies)
+        controls = config.shuffled_targets, config.without_blocks
+        key = (fields, task.teacher_file(config), copies, controls)
         if genre.rows[0] != key:
             start = self.histories(config).start
             given = np.concatenate([genre.tokens, mixed(genre.tokens, start, copies)])
@@ -246,8 +247,10 @@ class NextMovieSession(Session):
             labels = keras.ops.convert_to_tensor(np.concatenate([genre.labels, nothing]))
             widths = {"prediction": len(genre.candidates)}
             numbers = sum(widths.get(name, config.teacher.model.dim) for name in fields)
-            if fields and 4 * numbers * given.size <= MOST_TARGETS:
+            if fields and (config.shuffled_targets or 4 * numbers * given.size <= MOST_TARGETS):
                 trace = genre.targets(self._teacher_split(task, config), given, fields)
+                if config.shuffled_targets:
+                    trace = of_other_rows(trace, 1)
                 tokens = attach(tokens, as_tensors(trace), fields)
             genre.rows = (key, (tokens, labels))
         return genre.rows[1]
@@ -255,8 +258,12 @@ class NextMovieSession(Session):
     def _teacher_split(self, task: Any, config: SequenceConfig) -> ModelSplit:
         """The teacher, whose logits are those of the genre's movies alone."""
         candidates = self._of_genre(task.segment, config).candidates
-        model = _of_candidates(self.teacher_model(task, config), candidates)
-        return split_model(model, low=LOW, high=HIGH)
+        whole = self.teacher_model(task, config)
+        if config.without_blocks:
+            return Predictor(_of_candidates(without_blocks(whole), candidates))
+        model = _of_candidates(whole, candidates)
+        split = split_model(model, low=LOW, high=HIGH)
+        return randomly_interpreting(model, split) if config.random_interpreter else split
 
     def _cost(self, genre: _Genre, key: str, model: keras.Model) -> Facts:
         """Parameters, multiplications and the latency of one user's history, measured once."""

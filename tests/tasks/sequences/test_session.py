@@ -120,3 +120,21 @@ def test_mixed_histories_are_of_the_teacher_alone(session, task):
     assert found.reason == "" and np.isfinite(found.facts["curve"][0]["label_loss"])
     # A student without a teacher has nobody to ask.
     assert scratch.facts["curve"] == plain.facts["curve"]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("method", "changes"),
+    [
+        ("ld", {"without_blocks": True}),
+        ("ld", {"shuffled_targets": True}),
+        ("grading", {"random_interpreter": True}),
+    ],
+)
+def test_controls_change_the_student_and_not_the_teacher(session, task, method, changes):
+    # If all of few hidden units are 0, random blocks have gradients without end.
+    wide = changed(SMALL, {"hidden_dim": 64})
+    control = changed(wide, changes)
+    assert task.teacher_file(control) == task.teacher_file(SMALL)
+    plain, found = (session.run(task, config, method, 0) for config in (wide, control))
+    assert found.reason == "" and found.facts["curve"] != plain.facts["curve"]

@@ -12,8 +12,8 @@ from tdrec.distill.methods import get
 from tdrec.distill.model_split import Trace
 from tdrec.models.rating_mlp import HIGH, LOW
 from tdrec.studies.plan import find
+from tdrec.tasks.controls import of_other_rows, randomly_interpreting
 from tdrec.tasks.ratings.config import PRESETS
-from tdrec.tasks.ratings.controls import of_other_rows, randomly_interpreting
 
 
 @pytest.mark.parametrize("rows", [2, 7, 50])
