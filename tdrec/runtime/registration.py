@@ -16,6 +16,7 @@ REGISTERED = {
     "Distiller": "distill.distiller",
     "FeatureDistillation": "distill.methods.feature_distillation",
     "FitNet": "distill.methods.fitnet",
+    "Grading": "distill.methods.grading",
     "Hybrid": "distill.methods.hybrid",
     "LabelDistillation": "distill.methods.label_distillation",
     "MessageDecoder": "distill.messages",
@@ -25,6 +26,7 @@ REGISTERED = {
     "Sum": "distill.methods.sum",
     "TalkingModels": "distill.methods.talking_models",
     "TiedEmbedding": "models.sequence_transformer",
+    "TrustedLabelDistillation": "distill.methods.trusted_label_distillation",
     "ViT": "models.vit",
 }
 """Where the classes are that Keras may be asked to load."""

@@ -32,8 +32,8 @@ def trusted_predictions(
     Example:
         >>> said = np.full((len(train), 1), 5.0)
         >>> targets = trusted_predictions(said, train, train.item_ids, [False])
-        >>> round(float(targets.mean()), 1), round(float(train.values.mean()), 1)
-        (3.5, 3.5)
+        >>> abs(float(targets.mean() - train.values.mean())) < 0.2
+        True
     """
     of_variants = np.reshape(np.asarray(predictions, np.float64), (len(is_without_item), -1))
     known = len(train)
