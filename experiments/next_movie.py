@@ -4,8 +4,9 @@
 
 The teacher reads a user's history of all genres by four blocks, students of one genre by one. LD,
 the methods that compare states and TD stand beside LD and grading on histories that nobody has,
-where the teacher alone can say what comes next, and grading that asks of mixed states; and each beside its controls: a teacher without its
-blocks, blocks of random weights, and targets of other histories.
+where the teacher alone can say what comes next, and grading that asks of mixed states; and each
+beside its controls: a teacher without its blocks, blocks of random weights, and targets of other
+histories.
 """
 
 from tdrec.studies.plan import Arm, Study
