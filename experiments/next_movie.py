@@ -4,8 +4,9 @@
 
 The teacher reads a user's history of all genres by four blocks, students of one genre by one. LD,
 the methods that compare states and TD stand beside LD and grading on histories that nobody has,
-where the teacher alone can say what comes next; and each beside its controls: a teacher without its
-blocks, blocks of random weights, and targets of other histories.
+where the teacher alone can say what comes next, and grading that asks of mixed states; and each
+beside its controls: a teacher without its blocks, blocks of random weights, and targets of other
+histories.
 """
 
 from tdrec.studies.plan import Arm, Study
@@ -25,6 +26,8 @@ STUDY = Study(
         Arm("grading", label="Grading of shuffled teacher", changes=SHUFFLED),
         Arm("grading", label="Grading and mixed", changes=MIXED),
         Arm("grading", label="Grading and mixed, random middle", changes={**MIXED, **RANDOM}),
+        Arm("grading", {"ask_weight": 1.0}, "Grading and asking"),
+        Arm("grading", {"ask_weight": 1.0}, "Grading and asking, random middle", RANDOM),
     ],
     tasks=["next_movie"],
     presets=["few"],

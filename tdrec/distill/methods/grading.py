@@ -6,11 +6,12 @@ import keras
 from keras import ops
 
 from tdrec.distill import losses
+from tdrec.distill.check import check_not_negative
 from tdrec.distill.codec import Codec
 from tdrec.distill.masks import first_mask, masked
 from tdrec.distill.method import Tensor
 from tdrec.distill.model_split import Middle, ModelSplit, Trace
-from tdrec.distill.output_kind import OutputKind, known_outputs
+from tdrec.distill.output_kind import ComparedKinds, OutputKind, compared_kinds, known_outputs
 from tdrec.distill.state_method import StateMethod, states
 from tdrec.distill.term_weight import TermWeight
 
@@ -32,9 +33,17 @@ class Grading(StateMethod):
     round the teacher answers, $m_h = E_h(\{s'_h; \tilde e_h\})$, and the student's next message is
     of what it decodes of that and interprets. The terms are `grade_loss_1` to `_k`.
 
+    With `ask_weight` the student also asks what the data do not say. Its question is a mixture of
+    the states of two rows, $s_q = \lambda s_g + (1 - \lambda) s_g'$, of which it sends a message as
+    of any other; the teacher's answer is what it judges of that, and the student learns to predict
+    it: `answer_loss`, $w_{ask}\, d(head_g(H_g(s_q)), sg\, \tilde y_h)$, with the distance of label
+    distillation.
+
     Args:
         rounds: $k \ge 1$. Default 1.
         weight: $w > 0$. Default 1.
+        ask_weight: $w_{ask} \ge 0$. With it student and teacher are to predict the same. Default 0:
+            nothing is asked.
         codec: Of encoders and decoders. Default `Codec()`.
         task: What the teacher's output is: `"regression"` (numbers), `"binary"` (clicks) or
             `"classes"`. Clicks and classes are compared by their logits, those of classes without
@@ -60,12 +69,14 @@ class Grading(StateMethod):
     teacher_fields = ("low", "high", "prediction")
     interprets = True
     weight = TermWeight("grade_loss_*")
+    ask_weight = TermWeight("answer_loss", check_not_negative)
 
     def __init__(
         self,
         rounds: int = 1,
         *,
         weight: float = 1.0,
+        ask_weight: float = 0.0,
         codec: Codec | None = None,
         task: str | None = None,
         from_logits: bool | None = None,
@@ -78,8 +89,13 @@ class Grading(StateMethod):
         self.weight = weight
         self.task = None if task is None else losses.check_task(task)
         self.from_logits = from_logits
-        self.terms = tuple(f"grade_loss_{i}" for i in range(1, rounds + 1))
+        self.ask_weight = ask_weight
+        self.round_terms = tuple(f"grade_loss_{i}" for i in range(1, rounds + 1))
+        self.terms = (*self.round_terms, *(("answer_loss",) if ask_weight > 0 else ()))
+        if ask_weight:
+            self.seed_generator = keras.random.SeedGenerator()
         self.kind: OutputKind | None = None
+        self.kinds: ComparedKinds | None = None
 
     def settle(self, loss: Any, student: ModelSplit, teacher: ModelSplit | None) -> None:
         known = known_outputs(None, loss, student, teacher)[1].checked()
@@ -88,6 +104,8 @@ class Grading(StateMethod):
             self.task or known.task or known.hint or "regression",
             True if from_logits is None else from_logits,
         )
+        if self.ask_weight:
+            self.kinds = compared_kinds(self.task, self.from_logits, None, loss, student, teacher)
 
     def check_shapes(self, student: Trace, teacher: Trace) -> None:
         if not (isinstance(teacher.prediction, tuple) and _is_shape(teacher.prediction)):
@@ -120,7 +138,7 @@ class Grading(StateMethod):
         low, high = states(student)
         expected = (teacher.high, self._comparable(teacher.prediction))
         terms: dict[str, Tensor] = {}
-        for i, name in enumerate(self.terms):
+        for i, name in enumerate(self.round_terms):
             message = self.student_encoder(low, high, training=training)
             heard, _ = self.teacher_decoder(message, training=training)
             understood, judged = teacher_middle.judge(heard)
@@ -133,7 +151,36 @@ class Grading(StateMethod):
                 answer = self.teacher_encoder(heard, understood, training=training)
                 low, _ = self.student_decoder(answer, training=training)
                 high = student_middle(low)
+        if "answer_loss" in self.terms:
+            values = self._asked(student, student_middle, teacher_middle, training)
+            terms["answer_loss"] = losses.mean(values, sample_weight)
         return self.weighted(terms)
+
+    def _asked(
+        self, student: Trace, student_middle: Middle, teacher_middle: Middle, training: bool
+    ) -> Tensor:
+        """How far the student's answers to questions of its own are from the teacher's."""
+        low = student.low
+        shape = (ops.shape(low)[0], *[1] * (len(low.shape) - 1))
+        share: Any = 0.5
+        if training:
+            share = keras.random.uniform(shape, dtype=low.dtype, seed=self.seed_generator)
+        question = share * low + (1 - share) * ops.roll(low, 1, axis=0)
+        high, own = student_middle.judge(question)
+        message = self.student_encoder(question, high, training=training)
+        heard, _ = self.teacher_decoder(message, training=training)
+        _, judged = teacher_middle.judge(heard)
+        answer = ops.stop_gradient(judged)
+        kinds = self.kinds or ComparedKinds(self.task or "regression")
+        answer, own = (ops.expand_dims(y, -1) if len(y.shape) == 1 else y for y in (answer, own))
+        if not kinds.teacher_logits:
+            answer = losses.logits(answer, kinds.task)
+        if not kinds.student_logits:
+            own = losses.logits(own, kinds.task)
+        mask = first_mask(*states(student))
+        if mask is not None:
+            mask = ops.logical_and(mask, ops.roll(mask, 1, axis=0))
+        return masked(losses.logit_loss(answer, own, kinds.task), mask)
 
     def _comparable(self, prediction: Tensor) -> Tensor:
         """Numbers whose squared distance means something: of classes centred logits."""

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import numpy_reference as reference
+from gradients import norm, value_and_gradients
 from lessons import SAMPLE_WEIGHT, SIZES, Lesson, assert_terms
 from small_distillers import X, Y, fit, make_distiller, numbers
 from small_models import numpy_layer, student_and_teacher
@@ -181,3 +182,28 @@ def test_one_output_is_graded():
     shapes = Trace((None, 9), (None, 6), {"a": (None, 1), "b": (None, 1)})
     with pytest.raises(ValueError, match="one output of the teacher.* output="):
         Grading().check_shapes(Trace((None, 5), (None, 4), (None, 1)), shapes)
+
+
+@pytest.mark.parametrize("weight", [None, SAMPLE_WEIGHT], ids=["plain", "weighted"])
+@pytest.mark.parametrize("task", ["regression", "classes"])
+def test_answers_to_mixed_states_equal_numpy(task, weight):
+    lesson = Lesson(Grading(ask_weight=0.3, task=task, **SIZES), outputs=3)
+    (s, _, _), _ = lesson.numpy_traces()
+    method = lesson.method
+    own, theirs = (numpy_layer(model, "high") for model in lesson.models)
+    g = reference.speaker(method.student_encoder, method.teacher_decoder, own)
+    question = 0.5 * (s + np.roll(s, 1, axis=0))
+    heard, _ = g.decode(g.encode(question, own(question)))
+    answer = head(lesson)(theirs(heard))
+    kernel, bias = lesson.models[0].layers[-1].get_weights()
+    said = own(question) @ kernel + bias
+    distance = {"regression": reference.l2, "classes": lambda a, b: reference.kl(b, a)}[task]
+    expected = 0.3 * reference.mean(distance(said, answer), weight)
+    found = lesson.terms(sample_weight=weight)
+    np.testing.assert_allclose(found["answer_loss"], expected, rtol=1e-4)
+    # Questions are drawn anew in each step of training, and the teacher's answer is a constant.
+    drawn = [float(lesson.terms(training=True)["answer_loss"]) for _ in range(2)]
+    assert drawn[0] != drawn[1]
+    variables = method.teacher_decoder.trainable_variables
+    _, gradients = value_and_gradients(lambda: lesson.terms()["answer_loss"], variables)
+    assert all(g is None or norm([g]) == 0 for g in gradients)

@@ -60,6 +60,7 @@ UNUSUAL = {
     "grading": {
         "rounds": 2,
         "weight": 0.5,
+        "ask_weight": 0.7,
         **SIZES,
         "dropout": 0.1,
         "linear": True,
@@ -78,6 +79,7 @@ KINDS = {"hybrid": {"task": "regression"}}  # which the loss tells, where there 
         pytest.param(lambda: FitNet(hidden_dim=9), id="fitnet"),
         pytest.param(lambda: Hybrid(task="regression", **SIZES), id="hybrid"),
         pytest.param(lambda: Grading(2, **SIZES), id="grading"),
+        pytest.param(lambda: Grading(ask_weight=1.0, **SIZES), id="asking"),
         pytest.param(lambda: TalkingModels(0, **SIZES), id="td-0"),
         pytest.param(lambda: TalkingModels(2, **SIZES), id="td-2"),
         pytest.param(lambda: TalkingModels(2, **SIZES, interaction_weight=0), id="no-interaction"),
