@@ -75,7 +75,8 @@ def test_blocks_of_the_readme_run():
         inputs = h = keras.Input((3,))
         for name in names:
             h = keras.layers.Dense(4, name=name)(h)
-        return keras.Model(inputs, keras.layers.Dense(1)(h), name=names[0])
+        # Named, since Keras counts what it names itself, and might come to the same name.
+        return keras.Model(inputs, keras.layers.Dense(1, name="rating")(h), name=names[0])
 
     names = {
         "keras": keras,
