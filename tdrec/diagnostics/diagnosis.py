@@ -28,10 +28,12 @@ from tdrec.diagnostics.teacher_verdict import (
     row_losses,
 )
 from tdrec.diagnostics.trial import Trial, restored, trial
+from tdrec.distill.data_with_targets import attached
 from tdrec.distill.distiller import Distiller
 from tdrec.distill.gradient_norms import gradient_norms
 from tdrec.distill.methods.scratch import Scratch
 from tdrec.distill.teacher_targets import batches, detach, in_memory
+from tdrec.distill.trusted_targets import trust_of
 
 COMPARED_ROWS = 1024
 """Rows on which states are compared by CKA, and messages by their effective rank."""
@@ -153,6 +155,9 @@ def diagnose(
         if value < least:
             raise ValueError(f"`{name}` must be at least {least}. Received: {value!r}.")
     train, judged, found = _training_and_validation(data, validation)
+    if trust_of(distiller.method) and detach(train[0])[1] is None:  # which takes all rows
+        x = attached(train[0], train[1:], distiller.teacher, distiller.method)
+        train = (x, *train[1:])
     training = {"batch_size": batch_size or found, "seed": seed}
     findings = [value_checks.check_rows({**_named(train), **_named(judged, "validation ")})]
     if findings[0].status == FAIL:

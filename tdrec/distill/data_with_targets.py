@@ -2,7 +2,7 @@
 
 import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -85,15 +85,31 @@ def with_targets(
             f"{form} and no folder. Name one: folder='targets'."
         )
     (x, *rest), found = in_memory(data, steps)
-    fields = method.teacher_fields
-    if fields and source is not None:
-        if isinstance(source, ModelSplit):
-            trace = as_tensors((cache or TeacherTargets())(source, x, fields))
-        else:
-            trace = source(x)
-            check_trace(method.reads(trace), len(keras.tree.flatten(x)[0]))
-        x = attach(x, trusted(method, method.reads(trace), x, rest), fields)
+    x = attached(x, rest, source, method, cache)
     return batches((x, *rest), batch_size or found, resumable=True, **how)
+
+
+def attached(
+    x: Any, rest: Sequence[Any], source: Source, method: Method, cache: TeacherTargets | None = None
+) -> Any:
+    """The inputs of all rows with their targets, as a method takes them.
+
+    Args:
+        x: The inputs.
+        rest: The rows' labels, and maybe weights.
+        source: Of the targets.
+        method: That reads them.
+        cache: Where to look targets up. Default None: nowhere.
+    """
+    fields = method.teacher_fields
+    if not fields or source is None:
+        return x
+    if isinstance(source, ModelSplit):
+        trace = as_tensors((cache or TeacherTargets())(source, x, fields))
+    else:
+        trace = source(x)
+        check_trace(method.reads(trace), len(keras.tree.flatten(x)[0]))
+    return attach(x, trusted(method, method.reads(trace), x, rest), fields)
 
 
 def _in_folder(

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from small_distillers import fit
+from tdrec.diagnostics.diagnosis import diagnose
 from tdrec.distill.data_with_targets import WithTargets
 from tdrec.distill.distiller import Distiller
 from tdrec.distill.methods import Hybrid, LabelDistillation, TalkingModels
@@ -116,3 +117,11 @@ def test_what_cannot_be_trusted_is_refused():
         unsettled = Distiller(student(), as_split("teacher", wrong), method)
         with pytest.raises(ValueError, match=f"numbers or clicks. Received: .*{what}"):
             targets(unsettled, NUMBERS)
+
+
+def test_a_method_that_trusts_is_diagnosed_on_all_rows():
+    found = distiller(LabelDistillation(trust=BY))
+    report = diagnose(found, (X, NUMBERS), steps=3, scratch_steps=3)
+    checked = {finding.check: finding.status for finding in report.findings}
+    assert checked.pop("teacher") == "FAIL"  # which it is: wrong
+    assert "FAIL" not in checked.values() and {"gradients", "training", "cost"} <= set(checked)
