@@ -54,7 +54,10 @@ def test_a_random_middle_interprets_and_the_traces_stay(session):
 
 @pytest.mark.parametrize(
     ("method", "changes"),
-    [("td", {"random_interpreter": True}), ("ld", {"shuffled_targets": True})],
+    [
+        pytest.param("td", {"random_interpreter": True}, marks=pytest.mark.long),
+        ("ld", {"shuffled_targets": True}),
+    ],
 )
 def test_controls_change_the_student_and_not_the_teacher(session, war, method, changes):
     plain = session.run(war, SMALL, method, 0)

@@ -67,6 +67,7 @@ def test_the_student_begins_as_the_first_blocks_of_the_teacher(session, tasks):
     assert not other.head.get_weights()[0].any()
 
 
+@pytest.mark.long
 def test_a_seed_repeats_whatever_ran_before(session, tasks, tmp_path):
     def run(session, seed):
         result = session.run(tasks["few"], SMALL, "td", seed, keep=True)
@@ -122,6 +123,7 @@ def test_each_seed_draws_its_own_images_and_all_have_the_same_to_be_judged_by(se
     assert session.of_task(tasks["cifar10"], 3) is session.images
 
 
+@pytest.mark.long
 def test_evaluation_images_decide_nothing_but_accuracy(session, tasks, tmp_path):
     """Poisoned evaluation images leave the trained student as it is."""
     source = write_folder(tmp_path / "images", test_seed=9, test_labels=TEST[::-1])

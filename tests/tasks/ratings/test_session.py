@@ -154,6 +154,7 @@ def test_label_distillation_in_td_has_its_own_weight(session, drama):
     assert losses[1] / losses[0] == pytest.approx(2.5, rel=1e-3)
 
 
+@pytest.mark.long
 def test_a_ramp_up_comes_before_the_steps_and_leaves_nothing_behind(session, drama):
     plain = session.run(drama, FEW, "td", 0)
     ramp = replace(FEW, ramp_up=(40, 20), steps=80)

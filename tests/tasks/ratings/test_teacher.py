@@ -50,6 +50,7 @@ def test_predictions_of_many_rows_are_those_of_few(train):
     np.testing.assert_allclose(found[-len(train) :], predict(model, x), atol=1e-5)
 
 
+@pytest.mark.long
 def test_noise_is_of_the_ratings_and_seeded(train):
     noisy = replace(CONFIG, noise=1.0)
     plain, one, two = (train_teacher(train, c).get_weights() for c in (CONFIG, noisy, noisy))
@@ -67,6 +68,7 @@ def test_noise_turns_some_of_the_clicks(train, learned):
     assert 0.2 < np.mean(targets != likes) < 0.45  # a normal draw is above 0.5 in 31% of them
 
 
+@pytest.mark.long
 def test_the_teacher_learns_the_mean_of_its_members(train, learned):
     # Its members have the seeds 6 and 7.
     config = replace(CONFIG, members=2, seed=3, epochs=1)
