@@ -108,12 +108,12 @@ OF_TABLES = (
 """Flags that describe a table of one's own."""
 
 OF_RATINGS = (
-    *("regime", "regimes", "tuned", "embeddings", "trials", "split", "cuts"),
+    *("regime", "regimes", "tuned", "embeddings", "trials", "split"),
     *("student_features", "teacher_features"),
 )
 """Flags that mean nothing to next movies."""
 
-OF_ROWS = ("segment", "genre", *OF_RATINGS, *OF_TABLES)
+OF_ROWS = ("segment", "genre", "cuts", *OF_RATINGS, *OF_TABLES)
 """Flags that mean nothing to images."""
 
 OF_IMAGES = ("preset", "teacher")

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
 import re
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, BinaryIO, NamedTuple
 
@@ -12,11 +16,13 @@ from numpy.typing import NDArray
 
 from tdrec.data.error import DataError
 from tdrec.data.raw_text import UTF8_MARK, checked_bytes, shortened
-from tdrec.data.table_values import read_numbers
 from tdrec.data.text_columns import parsed
 
 CSV_HEADER = "userId,movieId,rating,timestamp"
+PIECE = 1 << 22
+"""Of how many bytes a piece of a file is that a thread reads at once, but for the end of a line."""
 
+_SHORTEST_LINE = 8  # four digits, what separates them, and the end
 _WHOLE = re.compile(r"\s*\+?\d{1,19}\s*", re.ASCII)
 _DECIMAL = re.compile(r"\s*\+?(\d+\.?\d*|\.\d+)(e\d+)?\s*", re.ASCII | re.IGNORECASE)
 
@@ -59,31 +65,66 @@ class RatingTable:
             DataError: If the file has no rows, or a line breaks a rule; the first such line is
                 quoted.
         """
-        data = stream.read()
-        columns = self._read_fast(data, movie_ids)
+        columns = self._read_fast(stream, movie_ids)
         if columns is None:
-            columns = self._read_lines(self._with_rows(data), set(movie_ids.tolist()))
+            stream.seek(0)
+            data = self._with_rows(stream.read())
+            columns = self._read_lines(data, set(movie_ids.tolist()))
         return columns
 
-    def _read_fast(self, data: bytes, movie_ids: NDArray[np.int64]) -> RatingColumns | None:
+    def _read_fast(self, stream: BinaryIO, movie_ids: NDArray[np.int64]) -> RatingColumns | None:
         """What a reader of columns makes of the file; None where it meets what it does not know."""
+        if stream.read(len(UTF8_MARK)) != UTF8_MARK:
+            stream.seek(0)
+        if self.has_header and stream.readline().strip() != CSV_HEADER.encode():
+            return None
+        start = stream.tell()
+        most = (stream.seek(0, os.SEEK_END) - start) // _SHORTEST_LINE + 1
+        stream.seek(start)
+        # Memory is only taken where it is written to, and what is left over is given back.
+        users, movies, times = (np.empty(most, np.int64) for _ in range(3))
+        columns = RatingColumns(users, movies, np.empty(most), times)
+        rows = 0
+        for part in self._parts(stream, movie_ids):
+            if part is None:
+                return None
+            end = rows + part.user_ids.size
+            for column, of_part in zip(columns, part, strict=True):
+                column[rows:end] = of_part
+            rows = end
+        for column in columns:
+            column.resize(rows, refcheck=False)
+            column.setflags(write=False)  # so that nobody need copy it
+        return columns if rows else None
+
+    def _parts(
+        self, stream: BinaryIO, movie_ids: NDArray[np.int64]
+    ) -> Iterator[RatingColumns | None]:
+        """Of each piece its rows, in their order; threads read no more than a few pieces ahead."""
+        threads = os.cpu_count() or 1
+        reads: deque[Future[RatingColumns | None]] = deque()
+        with ThreadPoolExecutor(threads) as pool:
+            for piece in _pieces(stream):
+                reads.append(pool.submit(self._read_piece, piece, movie_ids))
+                if len(reads) > 2 * threads:
+                    yield reads.popleft().result()
+            while reads:
+                yield reads.popleft().result()
+
+    def _read_piece(self, piece: bytes, movie_ids: NDArray[np.int64]) -> RatingColumns | None:
         import pyarrow as pa
 
-        if self.has_header and _first_line(data) != CSV_HEADER:
+        # It reads 0x1f as a number, and takes the start of a piece for the start of a file.
+        if b"x" in piece or b"X" in piece or piece.startswith(UTF8_MARK):
             return None
-        if b"x" in data or b"X" in data:  # it reads 0x1f as a number
-            return None
-        types = {"user": pa.int64(), "movie": pa.int64(), "value": pa.float64(), "time": pa.int64()}
+        kinds = {"user": pa.int64(), "movie": pa.int64(), "value": pa.float64(), "time": pa.int64()}
         try:
-            table = parsed(data, list(types), types, self.separator, skip=int(self.has_header))
+            table = parsed(piece, list(kinds), kinds, self.separator, threads=False)
         except pa.ArrowInvalid:
             return None
-        if not len(table) or any(column.null_count for column in table.columns):
+        if any(table[name].null_count for name in kinds):
             return None
-        dtypes = (np.int64, np.int64, np.float64, np.int64)
-        columns = RatingColumns(
-            *(read_numbers(x, dtype)[0] for x, dtype in zip(table.columns, dtypes, strict=True))
-        )
+        columns = RatingColumns(*(table[name].to_numpy() for name in kinds))
         return columns if self._is_sound(columns, movie_ids) else None
 
     def _is_sound(self, columns: RatingColumns, movie_ids: NDArray[np.int64]) -> bool:
@@ -100,13 +141,14 @@ class RatingTable:
         """The text of the file, with its header, once it is one of ratings."""
         data = checked_bytes(data, self.file)
         if self.has_header:
-            header = _first_line(data)
+            end = data.find(b"\n") + 1 or len(data)
+            header = data[:end].decode("utf-8", "replace").strip()
             if header != CSV_HEADER:
                 raise DataError(
                     f"{self.file}, line 1, must be the header {CSV_HEADER!r}. "
                     f"Received: {shortened(header)}. Take the original file."
                 )
-            if not data.partition(b"\n")[2].strip():
+            if not data[end:].strip():
                 raise DataError(f"{self.file} must have at least one row. Received: a header only.")
         return data
 
@@ -149,9 +191,10 @@ class RatingTable:
         return None
 
 
-def _first_line(data: bytes) -> str:
-    line = data[: data.find(b"\n") + 1 or None]
-    return line.removeprefix(UTF8_MARK).decode("utf-8", "replace").strip()
+def _pieces(stream: BinaryIO) -> Iterator[bytes]:
+    """Whole lines, some megabytes of them at a time."""
+    while piece := stream.read(PIECE):
+        yield piece + stream.readline()
 
 
 def _is_whole(text: str) -> bool:

@@ -21,6 +21,7 @@ def parsed(
     quotes: bool = False,
     newlines: bool = False,
     missing: Sequence[str] = ("",),
+    threads: bool = True,
 ) -> Any:
     """Reads columns of lines of fields.
 
@@ -35,6 +36,8 @@ def parsed(
         quotes: Whether a field may stand in quotes. Default False.
         newlines: Whether a field in quotes may hold ends of lines. Default False.
         missing: What stands where there is nothing. Default "" alone.
+        threads: Whether to parse with all cores. Default True; else with this thread alone, of
+            those of whoever calls.
 
     Returns:
         A pyarrow `Table`.
@@ -52,7 +55,13 @@ def parsed(
     nothing = {each: pa.null() for gap in gaps for each in gap}
     return csv.read_csv(
         pa.BufferReader(data),
-        csv.ReadOptions(block_size=BLOCK, column_names=columns, skip_rows=skip, encoding=encoding),
+        csv.ReadOptions(
+            use_threads=threads,
+            block_size=BLOCK,
+            column_names=columns,
+            skip_rows=skip,
+            encoding=encoding,
+        ),
         csv.ParseOptions(
             delimiter=separator[0], quote_char='"' if quotes else False, newlines_in_values=newlines
         ),

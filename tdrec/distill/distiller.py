@@ -401,6 +401,9 @@ class Distiller(SavedDistiller):
         reads; or, with `folder`, they are written to Parquet files and read from there, whatever
         their size.
 
+        Where the method has a `trust`, the predictions are replaced by what `Trust` makes of them,
+        fitted on these rows and their labels.
+
         Shuffle here, not in `data`: what was shuffled there is read in one order for good. The
         order of an epoch depends on the seed and on how many steps were made before, which is saved
         with a distiller's optimizer, so that a training which is resumed (`BackupAndRestore`, or

@@ -81,11 +81,18 @@ class Arm:
         return self.method not in REFERENCES
 
     @property
+    def trusts(self) -> bool:
+        """Whether it finds out of the rows of items how far the teacher is to be trusted."""
+        return self.method == "trusted_ld" or self.arguments.get("trust") is not None
+
+    @property
     def name(self) -> str:
         """How the report names it."""
         if self.label:
             return self.label
-        shown = {k: v if isinstance(v, str) else f"{v:g}" for k, v in self.arguments.items()}
+        shown = {
+            k: f"{v:g}" if isinstance(v, int | float) else str(v) for k, v in self.arguments.items()
+        }
         name = NAMES.get(self.method, self.method.split(":")[-1])
         if self.method == "td":
             name += f" k={shown.pop('rounds', ROUNDS)}"

@@ -72,7 +72,7 @@ class ImageTask(Task):
         return _images(LABELS[self.labels].data, self.source, self.validation, decode)
 
     def left_out(self, arm: Arm) -> str:
-        if arm.method == "trusted_ld":
+        if arm.trusts:
             return "A teacher is trusted by the rows of items, which images are not."
         knows_labels = self.checkpoint is None and not LABELS[self.labels].classes
         if knows_labels or not reads_predictions(arm.method, arm.arguments):

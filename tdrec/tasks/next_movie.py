@@ -61,7 +61,7 @@ class NextMovieTask(SegmentTask):
         return NDCG
 
     def left_out(self, arm: Arm) -> str:
-        if arm.method == "trusted_ld":
+        if arm.trusts:
             return (
                 "A teacher is trusted by the labels of an item's rows, and here they are one item."
             )

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tdrec.data import DataError, text_columns
+from tdrec.data import DataError, rating_table
 from tdrec.data.rating_table import CSV_HEADER, RatingTable
 
 MOVIES = np.array([1, 2, 30])
@@ -157,8 +157,8 @@ def test_hexadecimal_numbers_are_refused_and_other_spellings_are_read(table):
 
 @pytest.mark.parametrize("table", TABLES)
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\n" * 300])
-def test_a_file_of_many_blocks_is_read_as_one(table, end, monkeypatch):
-    monkeypatch.setattr(text_columns, "BLOCK", 512)
+def test_a_file_of_many_pieces_is_read_as_one(table, end, monkeypatch):
+    monkeypatch.setattr(rating_table, "PIECE", 64)
     many = [(user, user % 2 + 1, 3.5, user**3) for user in range(1, 200)]
     columns = read(table, text_of(table, many, end))
     assert list(zip(*(column.tolist() for column in columns), strict=True)) == many
@@ -167,10 +167,10 @@ def test_a_file_of_many_blocks_is_read_as_one(table, end, monkeypatch):
 
 @pytest.mark.parametrize("table", TABLES)
 @pytest.mark.parametrize("start", ["\ufeff", "0x", "7", "-", "."])
-def test_a_bad_line_of_any_block_is_named(table, start, monkeypatch):
-    monkeypatch.setattr(text_columns, "BLOCK", 64)
+def test_a_bad_line_of_any_piece_is_named(table, start, monkeypatch):
+    monkeypatch.setattr(rating_table, "PIECE", 64)
     separator = table.separator
-    for bad in range(30):  # a block starts at some of them
+    for bad in range(30):  # a piece starts at some of them
         lines = [separator.join(("1", "2", "3", str(second))) for second in range(100, 130)]
         user, movie = (start + "1", "2") if start != "7" else ("1", start)
         lines[bad] = separator.join((user, movie, "3", "100"))

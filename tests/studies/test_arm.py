@@ -40,3 +40,9 @@ def test_a_change_needs_a_label():
     assert Arm("td", label="ramp", changes={"ramp_up": (1000, 500)}).name == "ramp"
     with pytest.raises(ValueError, match=r"must have a label.* Received: td with {'steps': 20}"):
         Arm("td", changes={"steps": 20})
+
+
+def test_an_arm_that_trusts_says_so_and_is_named():
+    trusting = Arm("ld", {"trust": ("movie", "user")})
+    assert trusting.trusts and Arm("trusted_ld").trusts and not Arm("ld").trusts
+    assert trusting.name == "LD trust=('movie', 'user')"

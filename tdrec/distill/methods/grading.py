@@ -11,7 +11,7 @@ from tdrec.distill.codec import Codec
 from tdrec.distill.masks import first_mask, masked
 from tdrec.distill.method import Tensor
 from tdrec.distill.model_split import Middle, ModelSplit, Trace
-from tdrec.distill.output_kind import ComparedKinds, OutputKind, compared_kinds, known_outputs
+from tdrec.distill.output_kind import OutputKind, compared_kinds, known_outputs
 from tdrec.distill.state_method import StateMethod, states
 from tdrec.distill.term_weight import TermWeight
 
@@ -94,18 +94,19 @@ class Grading(StateMethod):
         self.terms = (*self.round_terms, *(("answer_loss",) if ask_weight > 0 else ()))
         if ask_weight:
             self.seed_generator = keras.random.SeedGenerator()
-        self.kind: OutputKind | None = None
-        self.kinds: ComparedKinds | None = None
+        self.kind = OutputKind(self.task or "regression", from_logits is not False)
+        self.student_logits = True
 
     def settle(self, loss: Any, student: ModelSplit, teacher: ModelSplit | None) -> None:
         known = known_outputs(None, loss, student, teacher)[1].checked()
         from_logits = known.from_logits if self.from_logits is None else self.from_logits
         self.kind = OutputKind(
             self.task or known.task or known.hint or "regression",
-            True if from_logits is None else from_logits,
+            from_logits is not False,
         )
         if self.ask_weight:
-            self.kinds = compared_kinds(self.task, self.from_logits, None, loss, student, teacher)
+            kinds = compared_kinds(self.kind.task, None, None, loss, student, teacher)
+            self.student_logits = kinds.student_logits
 
     def check_shapes(self, student: Trace, teacher: Trace) -> None:
         if not (isinstance(teacher.prediction, tuple) and _is_shape(teacher.prediction)):
@@ -170,29 +171,26 @@ class Grading(StateMethod):
         message = self.student_encoder(question, high, training=training)
         heard, _ = self.teacher_decoder(message, training=training)
         _, judged = teacher_middle.judge(heard)
-        answer = ops.stop_gradient(judged)
-        kinds = self.kinds or ComparedKinds(self.task or "regression")
-        answer, own = (ops.expand_dims(y, -1) if len(y.shape) == 1 else y for y in (answer, own))
-        if not kinds.teacher_logits:
-            answer = losses.logits(answer, kinds.task)
-        if not kinds.student_logits:
-            own = losses.logits(own, kinds.task)
+        answer = self._logits(ops.stop_gradient(judged), self.kind.from_logits)
+        own = self._logits(own, self.student_logits)
         mask = first_mask(*states(student))
         if mask is not None:
             mask = ops.logical_and(mask, ops.roll(mask, 1, axis=0))
-        return masked(losses.logit_loss(answer, own, kinds.task), mask)
+        return masked(losses.logit_loss(answer, own, self.kind.task), mask)
 
     def _comparable(self, prediction: Tensor) -> Tensor:
         """Numbers whose squared distance means something: of classes centred logits."""
-        task, from_logits = self.kind or OutputKind(self.task or "regression", True)
-        if len(prediction.shape) == 1:
-            prediction = ops.expand_dims(prediction, -1)
-        if task == "regression":
-            return prediction
-        logits = prediction if from_logits else losses.logits(prediction, task)
-        if task == "classes":
+        logits = self._logits(prediction, self.kind.from_logits)
+        if self.kind.task == "classes":
             logits = logits - ops.mean(logits, axis=-1, keepdims=True)
         return logits
+
+    def _logits(self, prediction: Tensor, from_logits: bool) -> Tensor:
+        """A prediction as numbers or logits, with an axis of its own where it is one a row."""
+        if len(prediction.shape) == 1:
+            prediction = ops.expand_dims(prediction, -1)
+        is_number = self.kind.task == "regression"
+        return prediction if from_logits or is_number else losses.logits(prediction, self.kind.task)
 
 
 def _is_shape(shape: tuple[Any, ...]) -> bool:

@@ -35,6 +35,7 @@ from tdrec.tasks.ratings.segment import Segment, details_of, training_rows
 from tdrec.tasks.ratings.student import compile_student, train_student
 from tdrec.tasks.ratings.teacher import BY_TIME, predict, rating_model, train_teacher
 from tdrec.tasks.ratings.teacher_key import teacher_file, teacher_rows
+from tdrec.tasks.ratings.trusted import trust_by
 
 Features = dict[str, np.ndarray]
 
@@ -308,17 +309,16 @@ class RatingSession(Session):
 
     def _new_distiller(self, name: str, config: RatingConfig, method: str, seed: int) -> Distiller:
         arguments = config.arguments(method)
+        asked, segment = methods.get(method, **arguments), self.segment(name, config)
+        if trust_of(asked) and "trust" in asked.get_config():
+            arguments = {**arguments, "trust": trust_by(segment.train, arguments.get("trust"))}
         # Loading the teacher draws random numbers, so it comes before the seed is set.
-        reads = methods.get(method, **arguments).teacher_fields
-        teacher = self._teacher_split(name, config) if reads else None
+        teacher = self._teacher_split(name, config) if asked.teacher_fields else None
         if teacher and config.random_interpreter:
             teacher = randomly_interpreting(self.teacher_model(name, config), teacher)
-        segment = self.segment(name, config)
         keras.utils.set_random_seed(seed)
         student = rating_model(config.student, segment.encoder, segment.train, "student")
         learned = methods.get(method, **arguments)
-        if trust_of(learned):
-            learned = methods.get(method, **arguments, trust=self.holdout.train.names[::-1])
         return Distiller(split_model(student, low=LOW, high=HIGH), teacher, learned)
 
     def _teacher_split(self, name: str, config: RatingConfig) -> ModelSplit:

@@ -45,3 +45,26 @@ def trusted_predictions(
         )
         found.append(trust.targets(said, None if is_without else item_ids))
     return np.concatenate(found).astype(np.float32)[:, None]
+
+
+def trust_by(train: Interactions, given: Sequence[str] | None = None) -> tuple[str, str]:
+    """The inputs of items and users, by whose rows a teacher of ratings is trusted.
+
+    Args:
+        train: The rows.
+        given: The `trust` of a method. Default None: not said.
+
+    Raises:
+        ValueError: If it names others.
+
+    Example:
+        >>> trust_by(train)
+        ('movie', 'user')
+    """
+    user, item = train.names
+    if given is not None and tuple(given) != (item, user):
+        raise ValueError(
+            f"A teacher of these rows is trusted by ({item!r}, {user!r}). Received: "
+            f"trust={given!r}. Leave it out and take the method trusted_ld."
+        )
+    return item, user

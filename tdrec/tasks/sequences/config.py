@@ -98,7 +98,6 @@ class SequenceConfig(Config):
             raise ValueError(
                 f"`rows` is a share of the users, above 0 and at most 1. Received: {self.rows}."
             )
-
         if self.mixed < 0:
             raise ValueError(f"`mixed` must be at least 0. Received: {self.mixed}.")
 

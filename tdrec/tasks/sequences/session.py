@@ -219,10 +219,11 @@ class NextMovieSession(Session):
         distiller = genre.compiled.restarted(
             key, seed, lambda: self.distiller(task, config, method, seed)
         )
-        rows = self._training_rows(task, config, genre, distiller.method.teacher_fields)
+        fields = distiller.method.teacher_fields
+        copies = config.mixed if fields else 0  # without a teacher there is nobody to ask
+        rows = self._training_rows(task, config, genre, fields, copies)
         costs = genre.compiled.costs(key, distiller, rows)
         began = time.perf_counter()
-        copies = config.mixed if distiller.method.teacher_fields else 0
         data = endless(rows, (1 + copies) * config.batch_size, seed)
         curve = fit(distiller, data, config.steps, entropy(genre.labels))
         seconds = time.perf_counter() - began
@@ -233,10 +234,14 @@ class NextMovieSession(Session):
         return student, score(scores_of(student, genre.ranking), genre.ranking), facts
 
     def _training_rows(
-        self, task: Any, config: SequenceConfig, genre: _Genre, fields: tuple[str, ...]
+        self,
+        task: Any,
+        config: SequenceConfig,
+        genre: _Genre,
+        fields: tuple[str, ...],
+        copies: int,
     ) -> Any:
         """What a student is trained on, with the teacher's targets: tensors, made once."""
-        copies = config.mixed if fields else 0
         controls = config.shuffled_targets, config.without_blocks
         key = (fields, task.teacher_file(config), copies, controls)
         if genre.rows[0] != key:

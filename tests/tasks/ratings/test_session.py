@@ -355,3 +355,15 @@ def test_results_are_plain_data(session, drama):
         result = session.run(drama, SMALL, method, seed)
         json.dumps([result.facts, result.score.value, result.score.details], allow_nan=False)
         assert isinstance(result.score.units, Units)
+
+
+def test_ratings_are_trusted_by_items_and_users(session, war):
+    by = {"weight": 10.0, "trust": ("movie", "user")}
+    own, named = (
+        session.run(war, replace(SMALL, methods=methods), method, 0)
+        for method, methods in (("ld", {"ld": by}), ("trusted_ld", {}))
+    )
+    assert own.score == named.score
+    other = replace(SMALL, methods={"ld": {**by, "trust": ("genres", "user")}})
+    with pytest.raises(ValueError, match=r"trusted by \('movie', 'user'\). Received: .*'genres'"):
+        session.run(war, other, "ld", 0)
